@@ -1,0 +1,199 @@
+/* What a device must provide to run CKKS.
+ *
+ * Everything above this header (ckks, circuit, nn) is portable C that calls the mzv_poly_* functions
+ * below; everything beneath it (host/cpu, cuda) fills the table.
+ *
+ * Data. The only data type is a batch of RNS polynomials: rows of N 64-bit words, one row per limb,
+ * each word a residue in [0, prime). At every boundary in this header rows are canonical and, except
+ * for ntt, intt and lift, in NTT form. Lazy or coefficient-form values exist only inside one
+ * operation. Hence two backends agree when their rows are equal byte for byte.
+ *
+ * Order of limbs. Special primes first, then the chain: p_0 .. p_{K-1}, q_0 .. q_L. Dropping a level
+ * is dropping a suffix of rows; a key made at the top serves every lower level as a prefix.
+ *
+ * Order of values. Word k of a row is a(psi^(2 rev(k) + 1)), psi a primitive 2N-th root of unity
+ * (the smallest one found by the rule in math/primes.h), rev the reversal of log_n bits, as
+ * Cooley-Tukey leaves it [LN16]. X -> X^g is therefore a permutation of words, the same for all rows.
+ *
+ * Time. Operations are queued on a stream and run in order; they may return before the work is done.
+ * Memory passed to a queued operation must live until the stream has passed it; `free` waits its turn,
+ * so freeing early is correct. A late fault is reported by the next call on the stream, at the latest
+ * by `synchronize`. A stream belongs to one thread at a time; a backend is shared freely.
+ *
+ * Temporaries come from the stream's scratch arena, at most twice as many rows as its operands have, and
+ * are given back before the operation returns. No operation allocates. */
+#ifndef MZV_BACKEND_H
+#define MZV_BACKEND_H
+#include <stddef.h>
+#include <stdint.h>
+#include "mzv/params.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mzv_backend mzv_backend; /* one device and its tables for one chain */
+typedef struct mzv_backend_ops mzv_backend_ops;
+
+/* A bump arena over backend memory. Entry points mark and release; code within takes. */
+typedef struct mzv_scratch {
+    uint64_t *base;
+    size_t n_words, used, peak;
+} mzv_scratch;
+
+/* First member of every backend's own stream type. */
+typedef struct mzv_stream {
+    const mzv_backend_ops *ops;
+    mzv_backend *backend;
+    uint32_t log_n;
+    mzv_scratch scratch;
+} mzv_stream;
+
+/* The ring and its primes: distinct, below 2^61, = 1 mod 2N. */
+typedef struct mzv_chain {
+    uint32_t log_n;
+    uint32_t n_p, n_q;
+    const uint64_t *primes; /* p_0 .. p_{K-1}, q_0 .. q_L */
+} mzv_chain;
+
+/* Which primes a polynomial is taken modulo: p_0 .. p_{n_p-1}, then q_{q_first} .. q_{q_first+n_q-1}. */
+typedef struct mzv_basis {
+    uint16_t n_p, q_first, n_q;
+} mzv_basis;
+
+/* A view of `batch` polynomials; it owns nothing. Row i of polynomial b starts at
+ * base + b*stride + i*N. `base` is a backend address: the host never reads it.
+ * An input with batch 1 serves every polynomial of the output's batch (keys, weights). */
+typedef struct mzv_poly {
+    uint64_t *base;
+    size_t stride; /* in words */
+    uint32_t batch;
+    mzv_basis basis;
+} mzv_poly;
+
+/* The same, read-only. */
+typedef struct mzv_cpoly {
+    const uint64_t *base;
+    size_t stride;
+    uint32_t batch;
+    mzv_basis basis;
+} mzv_cpoly;
+
+/* Outputs come first. `r` may be the same view as an input of the same basis, and must not overlap it
+ * in any other way. */
+struct mzv_backend_ops {
+    const char *name;
+
+    /* `variant` is the arithmetic ("scalar", "avx2", "avx512"; NULL: the best this machine has). */
+    mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
+    void (*close)(mzv_backend *backend);
+    const char *(*describe)(const mzv_backend *backend); /* "cpu/avx2", "cuda/sm_90" */
+
+    mzv_status (*stream_open)(mzv_stream **out, mzv_backend *backend);
+    void (*stream_close)(mzv_stream *s);
+    mzv_status (*stream_wait)(mzv_stream *s, mzv_stream *earlier);
+    mzv_status (*synchronize)(mzv_stream *s);
+
+    /* 64-byte aligned (or better) backend memory. */
+    mzv_status (*alloc)(mzv_stream *s, uint64_t **out, size_t n_words);
+    void (*free)(mzv_stream *s, uint64_t *words);
+    mzv_status (*upload)(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
+    mzv_status (*download)(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
+
+    /* Level 1, word by word. Constants: one per limb of r, below its prime, read before the call returns. */
+    mzv_status (*copy)(mzv_stream *s, mzv_poly r, mzv_cpoly a);                      /* r  = a */
+    mzv_status (*add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a + b */
+    mzv_status (*sub)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a - b */
+    mzv_status (*mul)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a . b */
+    mzv_status (*mul_add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);      /* r += a . b */
+    mzv_status (*mul_const)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);     /* r  = c a */
+    mzv_status (*mul_const_add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c); /* r += c a */
+    mzv_status (*add_const)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);     /* r = a + c X^0 */
+
+    /* Level 2, row by row. */
+    mzv_status (*ntt)(mzv_stream *s, mzv_poly r);  /* coefficients -> values, in place */
+    mzv_status (*intt)(mzv_stream *s, mzv_poly r); /* values -> coefficients, in place */
+    /* r(X) = a(X^galois), galois odd, below 2N; r must not overlap a. */
+    mzv_status (*automorphism)(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois);
+    /* r = NTT(v mod prime) for signed coefficients v, |v| < 2^62: N words of backend memory that serve
+     * every row, polynomial b at v + b*stride (stride 0: one for all). */
+    mzv_status (*lift)(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride);
+
+    /* Level 3, change of basis. F is the basis of `a`, T that of `r`.
+     *
+     * mod_up, F inside T: rows of F are copied, every other row t is
+     *     r = sum_{f in F} [a (F/f)^-1]_f (F/f)  mod t,   [.]_f centred in (-f/2, f/2).
+     * mod_down, T inside F, D the product of the dropped primes F \ T:
+     *     r = (a - conv_{D -> t}(a)) D^-1  mod t,   that is, a / D rounded, conv as in mod_up.
+     * [HPS18, 2.2], [CHKKS18b, 3.1]. Key-switching ModUp and bootstrapping's ModRaise are mod_up;
+     * ModDown, Rescale and the two merged are mod_down. r must not overlap a. */
+    mzv_status (*mod_up)(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+    mzv_status (*mod_down)(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+
+    /* Level 4, fused for speed. NULL means backend/fused.c composes it from the levels above, with the
+     * same bytes. Outputs must not overlap inputs. */
+
+    /* d[0] = a[0] b[0], d[1] = a[0] b[1] + a[1] b[0], d[2] = a[1] b[1]. */
+    mzv_status (*tensor)(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]);
+    /* r = sum_{i<n} a[i] . w[i]: the inner sum of BSGS. */
+    mzv_status (*dot)(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w, uint32_t n);
+    /* r[t] = sum_{j<n} d[j] . key[2*j+t]: the inner product of key switching. */
+    mzv_status (*key_product)(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key,
+                              uint32_t n);
+    /* r[t] = sum_i sigma_i(sum_j d[j] . key[i][2*j+t]), sigma_i: X -> X^galois[i]: hoisted
+     * rotate-and-sum, the fused slot folding. */
+    mzv_status (*fold)(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
+                       const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+};
+
+/* Checked dispatch: what the layers above call. Bases, batches and overlaps are tested once here for all
+ * backends; MZV_VERIFY builds also test that rows are canonical. */
+mzv_status mzv_poly_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a) MZV_MUST_CHECK;
+mzv_status mzv_poly_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) MZV_MUST_CHECK;
+mzv_status mzv_poly_sub(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) MZV_MUST_CHECK;
+mzv_status mzv_poly_mul(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) MZV_MUST_CHECK;
+mzv_status mzv_poly_mul_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) MZV_MUST_CHECK;
+mzv_status mzv_poly_mul_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) MZV_MUST_CHECK;
+mzv_status mzv_poly_mul_const_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) MZV_MUST_CHECK;
+mzv_status mzv_poly_add_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) MZV_MUST_CHECK;
+mzv_status mzv_poly_ntt(mzv_stream *s, mzv_poly r) MZV_MUST_CHECK;
+mzv_status mzv_poly_intt(mzv_stream *s, mzv_poly r) MZV_MUST_CHECK;
+mzv_status mzv_poly_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois) MZV_MUST_CHECK;
+mzv_status mzv_poly_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) MZV_MUST_CHECK;
+mzv_status mzv_poly_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a) MZV_MUST_CHECK;
+mzv_status mzv_poly_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) MZV_MUST_CHECK;
+mzv_status mzv_poly_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2],
+                           const mzv_cpoly b[2]) MZV_MUST_CHECK;
+mzv_status mzv_poly_dot(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w,
+                        uint32_t n) MZV_MUST_CHECK;
+mzv_status mzv_poly_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key,
+                                uint32_t n) MZV_MUST_CHECK;
+mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
+                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations) MZV_MUST_CHECK;
+
+/* Scratch: `take` gives a fresh polynomial; `mark` and `release` bracket a call. */
+mzv_status mzv_take(mzv_stream *s, mzv_poly *out, uint32_t batch, mzv_basis basis) MZV_MUST_CHECK;
+mzv_status mzv_take_words(mzv_stream *s, uint64_t **out, size_t n_words) MZV_MUST_CHECK;
+static inline size_t mzv_mark(const mzv_stream *s) { return s->scratch.used; }
+static inline void mzv_release(mzv_stream *s, size_t mark) { s->scratch.used = mark; }
+/* One allocation of `n_words`, made once; replaces a smaller arena that is not in use. */
+mzv_status mzv_scratch_reserve(mzv_stream *s, size_t n_words) MZV_MUST_CHECK;
+
+/* registry.c: the backends of this build, best first. NULL and "auto" pick the best one with a device. */
+mzv_status mzv_backend_find(const mzv_backend_ops **out, const char *name) MZV_MUST_CHECK;
+extern const mzv_backend_ops mzv_cpu_ops;
+extern const mzv_backend_ops mzv_cuda_ops; /* present only when built with CUDA (MZV_WITH_CUDA) */
+
+static inline uint32_t mzv_basis_size(mzv_basis b) { return (uint32_t)b.n_p + b.n_q; }
+static inline mzv_cpoly mzv_view(mzv_poly a) {
+    const mzv_cpoly v = { a.base, a.stride, a.batch, a.basis };
+    return v;
+}
+/* Index in the chain of row i of basis b. */
+static inline uint32_t mzv_prime_index(const mzv_chain *chain, mzv_basis b, uint32_t i) {
+    return i < b.n_p ? i : chain->n_p + b.q_first + (i - b.n_p);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
