@@ -1,0 +1,86 @@
+/* The inside of a context and of the handles that hang on it. Only ckks/ includes this header. */
+#ifndef MZV_CKKS_CONTEXT_H
+#define MZV_CKKS_CONTEXT_H
+#include "mzv/eval.h"
+#include "backend/backend.h"
+#include "ckks/encode.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct mzv_context {
+    mzv_params params;
+    mzv_param_facts facts;
+    mzv_options options;
+    mzv_chain chain; /* primes points into facts */
+    const mzv_backend_ops *ops;
+    mzv_backend *backend;  /* evaluation; secrets never go there unless it is the host's */
+    mzv_backend *host;     /* the CPU backend, for client work; may be the same object */
+    mzv_embedding *embedding;
+    char backend_name[32];
+};
+
+/* A batch of ciphertexts. Words are laid out [part][batch][limb < capacity][N] in the memory of the
+ * evaluator's kind: residues of the context's backend on ckks, slots as (re, im) doubles on clear
+ * ([batch][n_slots], one part), nothing on count. Circuits keep these by value, taken from an evaluator's
+ * arena; handles of the public API own their words. */
+struct mzv_cipher {
+    uint32_t level;    /* level + 1 limbs are in use */
+    uint32_t batch;
+    uint32_t capacity; /* limbs there is room for */
+    double scale;
+    uint64_t *words;
+    bool public_seeded;             /* part 1 is the expansion of `seed`: fresh, by secret key */
+    bool insecure;                  /* made under a set marked insecure_toy */
+    uint8_t seed[32];
+    uint8_t params_id[MZV_ID_BYTES], key_id[MZV_ID_BYTES];
+    mzv_stream *owner;              /* where words were allocated; NULL when they belong to an arena */
+    const mzv_context *ctx;         /* NULL on clear and count */
+};
+
+/* Part t (0, 1) of a ckks ciphertext as a polynomial view over its limbs in use. */
+mzv_poly mzv_cipher_part(const mzv_cipher *ct, uint32_t log_n, uint32_t t);
+
+/* One switching key. A Galois key of g takes s to sigma_g^-1(s): the product with the digits is made first,
+ * sigma_g is applied after it, so that hoisted rotations share their digits [HS18; BMTH21].
+ *     b_j + a_j s_to = P g_j s_from + e_j,  g_j = 1 modulo the primes of digit j and 0 modulo the others.
+ * relinearisation: s_from = s^2, s_to = s. Galois: s_from = s, s_to = sigma_g^-1(s). */
+typedef struct mzv_ksk {
+    uint32_t galois;   /* 1: relinearisation */
+    uint32_t level;    /* rows are p_0 .. p_{K-1}, q_0 .. q_level */
+    uint32_t n_digits; /* ceil((level + 1) / K) */
+    mzv_cpoly pair[2 * MZV_MAX_DIGITS]; /* b_0, a_0, b_1, a_1, ... */
+    uint8_t seed[32];  /* of all a_j */
+} mzv_ksk;
+
+struct mzv_keys {
+    const mzv_context *ctx; /* borrowed */
+    uint8_t key_id[MZV_ID_BYTES];
+    uint32_t n;
+    mzv_ksk *key; /* sorted by galois */
+    mzv_stream *stream;
+    uint64_t *words;
+    size_t n_words;
+};
+
+/* The key of `galois` good for `level`, or MZV_ERR_KEY naming what is missing. */
+mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t galois, uint32_t level) MZV_MUST_CHECK;
+
+/* Requests, sorted by galois element; level is the highest asked for. */
+typedef struct mzv_key_need {
+    uint32_t galois_steps_kind; /* 0 relinearise, 1 rotate, 2 conjugate */
+    int32_t steps;
+    uint32_t level;
+} mzv_key_need;
+struct mzv_key_request {
+    mzv_key_need *need;
+    uint32_t n, capacity;
+};
+
+/* 5^steps mod 2N, steps taken modulo N/2; 2N - 1 is conjugation. */
+uint32_t mzv_galois_of(uint32_t log_n, int32_t steps);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

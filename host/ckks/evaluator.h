@@ -1,0 +1,72 @@
+/* One interface, three evaluators: what circuits are written against. See include/mzv/eval.h for what each
+ * operation means; the public functions check levels, batches and ids once and call the table. */
+#ifndef MZV_CKKS_EVALUATOR_H
+#define MZV_CKKS_EVALUATOR_H
+#include "mzv/eval.h"
+#include "ckks/context.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A linear transform by baby and giant steps:
+ *     out = sum_{g < n_giant} rot( sum_{b < n_baby} diagonal[g*n_baby + b] . rot(a, b*baby_step), g*giant_step )
+ * Diagonals are encoded for products at `level` and already rotated by -g*giant_step; NULL means zero.
+ * ckks: baby steps hoisted in the basis Q P, and giant steps by Horner with the one key of giant_step, the
+ * accumulator staying in Q P (double hoisting [BMTH21], with n_baby keys instead of n_baby + n_giant). */
+typedef struct mzv_bsgs {
+    uint32_t level;
+    uint32_t n_baby, n_giant;
+    int32_t baby_step, giant_step;
+    mzv_plain **diagonal; /* n_giant * n_baby, owned by whoever made this */
+} mzv_bsgs;
+
+typedef struct mzv_evaluator_ops {
+    const char *kind;
+    void (*destroy)(mzv_evaluator *ev);
+    /* words of one batch entry at `level` (both parts). */
+    size_t (*cipher_words)(const mzv_evaluator *ev, uint32_t level);
+    mzv_status (*plain_create)(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots, uint32_t level,
+                               double scale);
+    mzv_status (*copy)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    mzv_status (*add)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b);
+    mzv_status (*sub)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b);
+    mzv_status (*add_const)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_complex c);
+    mzv_status (*add_plain)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p);
+    mzv_status (*mul_plain)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p);
+    mzv_status (*combine)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
+                          uint32_t n, double constant);
+    mzv_status (*mul_integer)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int64_t k);
+    mzv_status (*mul_monomial)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t k);
+    mzv_status (*dot)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const mzv_cipher *const *b,
+                      uint32_t n);
+    mzv_status (*drop)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level);
+    mzv_status (*rotate_many)(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
+                              const int32_t *steps, uint32_t n);
+    mzv_status (*rotate_sum)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
+                             uint32_t n);
+    mzv_status (*conjugate)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    mzv_status (*linear)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
+} mzv_evaluator_ops;
+
+/* First member of every evaluator. */
+struct mzv_evaluator {
+    const mzv_evaluator_ops *ops;
+    mzv_params params;
+    mzv_param_facts facts;
+    uint32_t log_n, n_slots, max_level;
+    mzv_counts counts;
+    mzv_scratch arena; /* temporaries of circuits; on ckks the stream's own scratch */
+};
+
+/* Temporaries of a circuit: taken in order, released together. A taken cipher has level `level`, no value. */
+mzv_status mzv_ev_take(mzv_evaluator *ev, mzv_cipher *out, uint32_t level, uint32_t batch) MZV_MUST_CHECK;
+size_t mzv_ev_mark(const mzv_evaluator *ev);
+void mzv_ev_release(mzv_evaluator *ev, size_t mark);
+
+/* out = transform of a, one level lower than t->level; a is first cut to t->level if it is higher. */
+mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) MZV_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
