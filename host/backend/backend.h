@@ -44,6 +44,7 @@ typedef struct mzv_scratch {
 typedef struct mzv_stream {
     const mzv_backend_ops *ops;
     mzv_backend *backend;
+    const struct mzv_chain *chain; /* the backend's own copy */
     uint32_t log_n;
     mzv_scratch scratch;
 } mzv_stream;
@@ -61,7 +62,8 @@ typedef struct mzv_basis {
 } mzv_basis;
 
 /* A view of `batch` polynomials; it owns nothing. Row i of polynomial b starts at
- * base + b*stride + i*N. `base` is a backend address: the host never reads it.
+ * base + b*stride + i*N. `base` is a backend address: the host never reads it. Rows are 64-byte
+ * aligned: so is base, and stride is a multiple of 8 words.
  * An input with batch 1 serves every polynomial of the output's batch (keys, weights). */
 typedef struct mzv_poly {
     uint64_t *base;
@@ -82,6 +84,8 @@ typedef struct mzv_cpoly {
  * in any other way. */
 struct mzv_backend_ops {
     const char *name;
+    /* MZV_OK or MZV_ERR_NO_DEVICE; NULL: every machine has one. What "auto" asks. */
+    mzv_status (*probe)(int device);
 
     /* `variant` is the arithmetic ("scalar", "avx2", "avx512"; NULL: the best this machine has). */
     mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);

@@ -1,0 +1,262 @@
+/* Checked dispatch: the rules of backend.h are tested here, once for all backends, before any word is
+ * written. MZV_VERIFY builds also read every operand and every result back and test that it is
+ * canonical. */
+#include "backend/backend.h"
+#include "backend/check.h"
+#include "backend/fused.h"
+#include "base/try.h"
+
+static const char *const digit_names[] = { "d[0]", "d[1]", "d[2]" };
+static const char *const pair_names[] = { "r[0]", "r[1]" };
+
+static mzv_status verify(mzv_stream *s, const char *op, const char *name, mzv_cpoly a) {
+#ifdef MZV_VERIFY
+    return mzv_check_canonical(s, op, name, a);
+#else
+    (void)s, (void)op, (void)name, (void)a;
+    return MZV_OK;
+#endif
+}
+
+static mzv_status verify_r(mzv_stream *s, const char *op, mzv_poly r) {
+    return verify(s, op, "r", mzv_view(r));
+}
+
+static mzv_status check_output(mzv_stream *s, const char *op, mzv_poly r) {
+    return mzv_check_view(s, op, "r", mzv_view(r));
+}
+
+/* An output that is read as well. */
+static mzv_status check_inout(mzv_stream *s, const char *op, mzv_poly r) {
+    MZV_TRY(check_output(s, op, r));
+    return verify_r(s, op, r);
+}
+
+static mzv_status check_input(mzv_stream *s, const char *op, const char *name, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(mzv_check_input(s, op, name, r, a));
+    return verify(s, op, name, a);
+}
+
+/* An input that may not even be r itself. */
+static mzv_status check_input_apart(mzv_stream *s, const char *op, const char *name, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(check_input(s, op, name, r, a));
+    return mzv_check_apart(s, op, name, mzv_view(r), a);
+}
+
+static mzv_status check_unary(mzv_stream *s, const char *op, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(check_output(s, op, r));
+    return check_input(s, op, "a", r, a);
+}
+
+static mzv_status check_binary(mzv_stream *s, const char *op, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    MZV_TRY(check_unary(s, op, r, a));
+    return check_input(s, op, "b", r, b);
+}
+
+static mzv_status check_scaled(mzv_stream *s, const char *op, mzv_poly r, mzv_cpoly a, const uint64_t *c) {
+    MZV_TRY(check_unary(s, op, r, a));
+    return mzv_check_constants(s, op, r.basis, c);
+}
+
+static mzv_status check_galois(const mzv_stream *s, const char *op, uint32_t galois) {
+    if (galois % 2 == 0) return mzv_fail(MZV_ERR_ARGUMENT, "%s: galois %u is even, need odd", op, galois);
+    if (galois >> (s->log_n + 1) != 0)
+        return mzv_fail(MZV_ERR_ARGUMENT, "%s: galois %u, need less than 2N = %u", op, galois,
+                        2u << s->log_n);
+    return MZV_OK;
+}
+
+static mzv_status check_count(const char *op, const char *what, uint32_t n) {
+    if (n == 0) return mzv_fail(MZV_ERR_ARGUMENT, "%s: no %s, need 1 or more", op, what);
+    return MZV_OK;
+}
+
+/* Two or three outputs of one shape, apart from each other. */
+static mzv_status check_outputs(mzv_stream *s, const char *op, const char *const *names, const mzv_poly *r,
+                                uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        MZV_TRY(mzv_check_view(s, op, names[i], mzv_view(r[i])));
+        if (!mzv_basis_equal(r[i].basis, r[0].basis) || r[i].batch != r[0].batch)
+            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of %s differ from those of %s", op, names[i],
+                            names[0]);
+        for (uint32_t j = 0; j < i; j++)
+            MZV_TRY(mzv_check_apart(s, op, names[j], mzv_view(r[i]), mzv_view(r[j])));
+    }
+    return MZV_OK;
+}
+
+mzv_status mzv_poly_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(check_unary(s, "copy", r, a));
+    return s->ops->copy(s, r, a);
+}
+
+mzv_status mzv_poly_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    MZV_TRY(check_binary(s, "add", r, a, b));
+    MZV_TRY(s->ops->add(s, r, a, b));
+    return verify_r(s, "add", r);
+}
+
+mzv_status mzv_poly_sub(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    MZV_TRY(check_binary(s, "sub", r, a, b));
+    MZV_TRY(s->ops->sub(s, r, a, b));
+    return verify_r(s, "sub", r);
+}
+
+mzv_status mzv_poly_mul(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    MZV_TRY(check_binary(s, "mul", r, a, b));
+    MZV_TRY(s->ops->mul(s, r, a, b));
+    return verify_r(s, "mul", r);
+}
+
+mzv_status mzv_poly_mul_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    MZV_TRY(check_inout(s, "mul_add", r));
+    MZV_TRY(check_binary(s, "mul_add", r, a, b));
+    MZV_TRY(s->ops->mul_add(s, r, a, b));
+    return verify_r(s, "mul_add", r);
+}
+
+mzv_status mzv_poly_mul_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) {
+    MZV_TRY(check_scaled(s, "mul_const", r, a, c));
+    MZV_TRY(s->ops->mul_const(s, r, a, c));
+    return verify_r(s, "mul_const", r);
+}
+
+mzv_status mzv_poly_mul_const_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) {
+    MZV_TRY(check_inout(s, "mul_const_add", r));
+    MZV_TRY(check_scaled(s, "mul_const_add", r, a, c));
+    MZV_TRY(s->ops->mul_const_add(s, r, a, c));
+    return verify_r(s, "mul_const_add", r);
+}
+
+mzv_status mzv_poly_add_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c) {
+    MZV_TRY(check_scaled(s, "add_const", r, a, c));
+    MZV_TRY(s->ops->add_const(s, r, a, c));
+    return verify_r(s, "add_const", r);
+}
+
+mzv_status mzv_poly_ntt(mzv_stream *s, mzv_poly r) {
+    MZV_TRY(check_inout(s, "ntt", r));
+    MZV_TRY(s->ops->ntt(s, r));
+    return verify_r(s, "ntt", r);
+}
+
+mzv_status mzv_poly_intt(mzv_stream *s, mzv_poly r) {
+    MZV_TRY(check_inout(s, "intt", r));
+    MZV_TRY(s->ops->intt(s, r));
+    return verify_r(s, "intt", r);
+}
+
+mzv_status mzv_poly_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois) {
+    MZV_TRY(check_output(s, "automorphism", r));
+    MZV_TRY(check_input_apart(s, "automorphism", "a", r, a));
+    MZV_TRY(check_galois(s, "automorphism", galois));
+    MZV_TRY(s->ops->automorphism(s, r, a, galois));
+    return verify_r(s, "automorphism", r);
+}
+
+mzv_status mzv_poly_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
+    const size_t n = (size_t)1 << s->log_n;
+    const mzv_basis one = { 0, 0, 1 }; /* v has the shape of a polynomial of one row */
+    const mzv_cpoly words = { (const uint64_t *)v, stride, stride == 0 ? 1 : r.batch, one };
+    MZV_TRY(check_output(s, "lift", r));
+    if (v == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "lift: v has no memory (NULL)");
+    if ((uintptr_t)v % 64 != 0 || stride % 8 != 0 || (stride != 0 && stride < n))
+        return mzv_fail(MZV_ERR_ARGUMENT, "lift: v at %p, stride %zu, need 64-byte alignment and 0 or %zu words",
+                        (const void *)v, stride, n);
+    MZV_TRY(mzv_check_apart(s, "lift", "v", mzv_view(r), words));
+    MZV_TRY(s->ops->lift(s, r, v, stride));
+    return verify_r(s, "lift", r);
+}
+
+/* One basis inside the other; r and a apart. */
+static mzv_status check_change(mzv_stream *s, const char *op, mzv_poly r, mzv_cpoly a, bool up) {
+    MZV_TRY(check_output(s, op, r));
+    MZV_TRY(mzv_check_view(s, op, "a", a));
+    MZV_TRY(mzv_check_batch(op, "a", r, a));
+    if (!(up ? mzv_basis_inside(a.basis, r.basis) : mzv_basis_inside(r.basis, a.basis)))
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "%s: a has %u p and q%u + %u, r has %u p and q%u + %u, need that of %s inside", op,
+                        a.basis.n_p, a.basis.q_first, a.basis.n_q, r.basis.n_p, r.basis.q_first, r.basis.n_q,
+                        up ? "a" : "r");
+    MZV_TRY(mzv_check_apart(s, op, "a", mzv_view(r), a));
+    return verify(s, op, "a", a);
+}
+
+mzv_status mzv_poly_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(check_change(s, "mod_up", r, a, true));
+    MZV_TRY(s->ops->mod_up(s, r, a));
+    return verify_r(s, "mod_up", r);
+}
+
+mzv_status mzv_poly_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
+    MZV_TRY(check_change(s, "mod_down", r, a, false));
+    MZV_TRY(s->ops->mod_down(s, r, a));
+    return verify_r(s, "mod_down", r);
+}
+
+mzv_status mzv_poly_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]) {
+    MZV_TRY(check_outputs(s, "tensor", digit_names, d, 3));
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t t = 0; t < 2; t++) {
+            MZV_TRY(check_input_apart(s, "tensor", "a", d[i], a[t]));
+            MZV_TRY(check_input_apart(s, "tensor", "b", d[i], b[t]));
+        }
+    }
+    MZV_TRY(s->ops->tensor != NULL ? s->ops->tensor(s, d, a, b) : mzv_fused_tensor(s, d, a, b));
+    for (uint32_t i = 0; i < 3; i++) MZV_TRY(verify_r(s, "tensor", d[i]));
+    return MZV_OK;
+}
+
+mzv_status mzv_poly_dot(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w, uint32_t n) {
+    MZV_TRY(check_count("dot", "terms", n));
+    MZV_TRY(check_output(s, "dot", r));
+    for (uint32_t i = 0; i < n; i++) {
+        MZV_TRY(check_input_apart(s, "dot", "a", r, a[i]));
+        MZV_TRY(check_input_apart(s, "dot", "w", r, w[i]));
+    }
+    MZV_TRY(s->ops->dot != NULL ? s->ops->dot(s, r, a, w, n) : mzv_fused_dot(s, r, a, w, n));
+    return verify_r(s, "dot", r);
+}
+
+/* Digits against both outputs, and one key. */
+static mzv_status check_digits(mzv_stream *s, const char *op, mzv_poly r[2], const mzv_cpoly *d, uint32_t n) {
+    MZV_TRY(check_count(op, "digits", n));
+    MZV_TRY(check_outputs(s, op, pair_names, r, 2));
+    for (uint32_t j = 0; j < n; j++) {
+        MZV_TRY(check_input_apart(s, op, "d", r[0], d[j]));
+        MZV_TRY(mzv_check_apart(s, op, "d", mzv_view(r[1]), d[j]));
+    }
+    return MZV_OK;
+}
+
+static mzv_status check_key(mzv_stream *s, const char *op, mzv_poly r[2], const mzv_cpoly *key, uint32_t n) {
+    for (uint32_t j = 0; j < 2 * n; j++) {
+        MZV_TRY(check_input_apart(s, op, "key", r[0], key[j]));
+        MZV_TRY(mzv_check_apart(s, op, "key", mzv_view(r[1]), key[j]));
+    }
+    return MZV_OK;
+}
+
+mzv_status mzv_poly_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key,
+                                uint32_t n) {
+    MZV_TRY(check_digits(s, "key_product", r, d, n));
+    MZV_TRY(check_key(s, "key_product", r, key, n));
+    MZV_TRY(s->ops->key_product != NULL ? s->ops->key_product(s, r, d, key, n)
+                                        : mzv_fused_key_product(s, r, d, key, n));
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(verify_r(s, "key_product", r[t]));
+    return MZV_OK;
+}
+
+mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
+                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations) {
+    MZV_TRY(check_count("fold", "rotations", n_rotations));
+    MZV_TRY(check_digits(s, "fold", r, d, n_digits));
+    for (uint32_t i = 0; i < n_rotations; i++) {
+        MZV_TRY(check_galois(s, "fold", galois[i]));
+        MZV_TRY(check_key(s, "fold", r, key[i], n_digits));
+    }
+    MZV_TRY(s->ops->fold != NULL ? s->ops->fold(s, r, d, key, galois, n_digits, n_rotations)
+                                 : mzv_fused_fold(s, r, d, key, galois, n_digits, n_rotations));
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(verify_r(s, "fold", r[t]));
+    return MZV_OK;
+}
