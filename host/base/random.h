@@ -26,7 +26,8 @@ typedef struct mzv_rng {
 } mzv_rng;
 
 /* Stream number `index` of purpose `label` (any length) under `seed`. Streams that differ in any of the three
- * are independent: the ChaCha20 key is the cascade of HChaCha20 over (index, length of label) and the label. */
+ * are independent: the ChaCha20 key is the cascade of HChaCha20 over (index, length of label) and the label.
+ */
 void mzv_rng_init(mzv_rng *rng, const uint8_t seed[MZV_SEED_BYTES], const char *label, uint64_t index);
 /* The next n bytes of the stream, however they are divided into calls. */
 void mzv_rng_bytes(mzv_rng *rng, void *out, size_t n);

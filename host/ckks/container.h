@@ -2,8 +2,9 @@
  * sections, then the sections. Written as a stream under a temporary name; read as a stream, every byte
  * checked before it is handed out, every declared size before anything is allocated for it.
  *
- * Every refusal is one line "PATH: rule NN: section ..., offset ..., expected ..., found ...", MZV_ERR_FORMAT;
- * MZV_ERR_MISMATCH for objects of other parameters, keys or models; MZV_ERR_PARAMS for insecure ones. */
+ * Every refusal is one line "PATH: rule NN: section ..., offset ..., expected ..., found ...",
+ * MZV_ERR_FORMAT; MZV_ERR_MISMATCH for objects of other parameters, keys or models; MZV_ERR_PARAMS for
+ * insecure ones. */
 #ifndef MZV_CONTAINER_H
 #define MZV_CONTAINER_H
 #include "mzv/params.h"
@@ -35,9 +36,9 @@ typedef struct mzv_container_head {
     uint8_t params_id[MZV_ID_BYTES], key_id[MZV_ID_BYTES], model_id[MZV_ID_BYTES];
 } mzv_container_head;
 
-/* Writing: create; put fields and declare sections, in any order; write the bytes of all sections in the order
- * of their declaration; commit. Names: 1 to 15 of a-z 0-9 _. Files of kind SECRET are readable by
- * their owner only. On any error the caller discards; nothing is left behind. */
+/* Writing: create; put fields and declare sections, in any order; write the bytes of all sections in the
+ * order of their declaration; commit. Names: 1 to 15 of a-z 0-9 _. Files of kind SECRET are readable by their
+ * owner only. On any error the caller discards; nothing is left behind. */
 typedef struct mzv_container_out mzv_container_out;
 
 mzv_status mzv_container_create(mzv_container_out **out, const char *path,
@@ -64,8 +65,8 @@ typedef struct mzv_section_rule {
 
 typedef struct mzv_schema {
     mzv_kind kind;
-    const char *const *fields;         /* ends with NULL */
-    const mzv_section_rule *sections;  /* ends with name NULL */
+    const char *const *fields;        /* ends with NULL */
+    const mzv_section_rule *sections; /* ends with name NULL */
 } mzv_schema;
 
 /* What the session holds: NULL ids are not compared. */
@@ -100,14 +101,16 @@ bool mzv_container_has(const mzv_container_in *c, const char *name); /* a field 
 
 /* Sections. */
 uint32_t mzv_container_count(const mzv_container_in *c, const char *name);
-/* Goes to the start of a section, which must have exactly n_bytes. Call it before allocating for the section. */
+/* Goes to the start of a section, which must have exactly n_bytes. Call it before allocating for the section.
+ */
 mzv_status mzv_container_section(mzv_container_in *c, const char *name, uint32_t index,
                                  uint64_t n_bytes) MZV_MUST_CHECK;
 /* The next n bytes (or words) of that section, verified. */
 mzv_status mzv_container_read(mzv_container_in *c, void *out, size_t n) MZV_MUST_CHECK;
 mzv_status mzv_container_read_words(mzv_container_in *c, uint64_t *out, size_t n) MZV_MUST_CHECK;
 /* The next n words, each below `prime`: one row of a polynomial. Rule 55 otherwise. */
-mzv_status mzv_container_read_row(mzv_container_in *c, uint64_t *out, size_t n, uint64_t prime) MZV_MUST_CHECK;
+mzv_status mzv_container_read_row(mzv_container_in *c, uint64_t *out, size_t n,
+                                  uint64_t prime) MZV_MUST_CHECK;
 /* MZV_ERR_MEMORY (rule 26) where `bytes` is more than the machine has left. */
 mzv_status mzv_container_need(const mzv_container_in *c, uint64_t bytes) MZV_MUST_CHECK;
 /* Reads and verifies every section to the end (for `inspect` and `doctor`). */

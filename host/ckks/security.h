@@ -1,5 +1,5 @@
-/* The security gate: the one function that key generation, loaders and planning ask. Ternary secret, sigma >= 3.19,
- * classical attacks [BCC+24, table 5.2]. */
+/* The security gate: the one function that key generation, loaders and planning ask. Ternary secret, sigma
+ * >= 3.19, classical attacks [BCC+24, table 5.2]. */
 #ifndef MZV_SECURITY_H
 #define MZV_SECURITY_H
 #include "mzv/params.h"
@@ -15,10 +15,10 @@ extern "C" {
 
 typedef struct mzv_security {
     uint32_t log_n;
-    double log2_qp;  /* sum of exact log2 of every prime of Q and P */
-    double cap;      /* largest log2(QP) at 128 bits; 0 where the table has no row */
-    double margin;   /* cap - log2_qp; negative below 128 bits */
-    uint32_t bits;   /* 256, 192, 128, or 0: below 128 */
+    double log2_qp; /* sum of exact log2 of every prime of Q and P */
+    double cap;     /* largest log2(QP) at 128 bits; 0 where the table has no row */
+    double margin;  /* cap - log2_qp; negative below 128 bits */
+    uint32_t bits;  /* 256, 192, 128, or 0: below 128 */
     bool insecure_toy;
 } mzv_security;
 
@@ -30,8 +30,10 @@ void mzv_security_text(char *text, size_t n, const mzv_security *security);
 
 /* The ephemeral sparse secret of weight h under modulus q_0 p_0 (bits given as log2). MZV_ERR_PARAMS unless
  * h = 32, N >= 2^15 and log2(q_0 p_0) <= 121, or insecure_toy. */
-mzv_status mzv_security_sparse(uint32_t log_n, uint32_t weight, double log2_q0p0, bool insecure_toy) MZV_MUST_CHECK;
-/* log2 Pr[some coefficient of I(X) exceeds k], full packing, secret of weight h: I is a sum of h + 1 uniforms on
+mzv_status mzv_security_sparse(uint32_t log_n, uint32_t weight, double log2_q0p0,
+                               bool insecure_toy) MZV_MUST_CHECK;
+/* log2 Pr[some coefficient of I(X) exceeds k], full packing, secret of weight h: I is a sum of h + 1 uniforms
+ * on
  * [-1/2, 1/2], taken over N coefficients by the union bound [BTH22]. */
 double mzv_security_boot_failure(uint32_t log_n, uint32_t weight, uint32_t k);
 /* MZV_ERR_PARAMS where that exceeds 2^-128, unless insecure_toy. */
@@ -43,8 +45,8 @@ typedef struct mzv_params_need {
     uint32_t n_slots; /* at least so many; 0: any */
 } mzv_params_need;
 
-/* Smallest log_n, then fewest digits, then fewest special primes, at 128 bits. MZV_ERR_PARAMS says by how many
- * bits the largest ring misses, MZV_ERR_ARGUMENT which number is out of range. */
+/* Smallest log_n, then fewest digits, then fewest special primes, at 128 bits. MZV_ERR_PARAMS says by how
+ * many bits the largest ring misses, MZV_ERR_ARGUMENT which number is out of range. */
 mzv_status mzv_params_smallest(mzv_params *out, const mzv_params_need *need) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
