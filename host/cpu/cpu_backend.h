@@ -1,0 +1,166 @@
+/* Inside the CPU backend: its objects, and the kernels that its variants provide.
+ *
+ * An operation (cpu_pointwise.c, cpu_ntt.c, ...) splits its views into rows, spreads them over OpenMP
+ * threads and calls a kernel for each. The kernels come from the table of the row's prime: the variant
+ * that was opened where the prime is small enough for it, the scalar one otherwise. */
+#ifndef MZV_CPU_BACKEND_H
+#define MZV_CPU_BACKEND_H
+#include <stdbool.h>
+
+#include "backend/backend.h"
+#include "math/modarith.h"
+
+#define MZV_CPU_MIN_LOG_N 3 /* a cache line a row; automorphisms move whole lines */
+#define MZV_CPU_MAX_LOG_N 17
+#define MZV_CPU_LINE 8 /* words */
+/* Words below which an operation is not worth waking threads for. */
+#define MZV_CPU_PARALLEL_WORDS ((size_t)1 << 14)
+/* Words of a row that a fused operation treats at a time, so that they stay in the first-level cache. */
+#define MZV_CPU_BLOCK 512
+
+typedef struct mzv_cpu_kernels mzv_cpu_kernels;
+
+/* One prime and its tables. Only the tables that `kernels` reads are present. */
+typedef struct mzv_cpu_prime {
+    const mzv_cpu_kernels *kernels;
+    mzv_modulus mod;
+    uint32_t log_n;
+    uint64_t n_inverse;            /* N^-1 */
+    mzv_factor *roots;             /* psi^rev(k), k < N */
+    mzv_factor *inverse_roots;     /* psi^-rev(k) */
+    double *fp_roots;              /* psi^rev(k), in (-p/2, p/2) */
+    double *fp_inverse_roots;      /* psi^-rev(k) */
+} mzv_cpu_prime;
+
+/* r = sum over i < n_terms of a[i] . b[i], added to r if `accumulate`. */
+typedef struct mzv_cpu_products {
+    const uint64_t *const *a;
+    const uint64_t *const *b;
+    uint32_t n_terms;
+    bool accumulate;
+} mzv_cpu_products;
+
+/* r = sum over i < n_digits of digit[i] constant[i]: digits are centred, constants canonical. Source
+ * digits lie below 2^`log_digit` in absolute value. */
+typedef struct mzv_cpu_conversion {
+    const int64_t *const *digit;
+    const uint64_t *constant;
+    uint32_t n_digits;
+} mzv_cpu_conversion;
+
+/* Where the words of an automorphism come from: line k of the result is line source[k] / 8 of the
+ * argument, its words in the order order[source[k] % 8]. */
+typedef struct mzv_cpu_permutation {
+    const uint32_t *source;
+    uint8_t order[MZV_CPU_LINE][MZV_CPU_LINE];
+} mzv_cpu_permutation;
+
+enum { MZV_CPU_ADD, MZV_CPU_SUB, MZV_CPU_MUL, MZV_CPU_MUL_ADD, MZV_CPU_N_BINARY };
+enum { MZV_CPU_MUL_CONST, MZV_CPU_MUL_CONST_ADD, MZV_CPU_ADD_CONST, MZV_CPU_N_WITH_CONST };
+
+typedef void mzv_cpu_binary(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n,
+                            const mzv_cpu_prime *prime);
+typedef void mzv_cpu_with_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n,
+                                const mzv_cpu_prime *prime);
+
+/* Rows of n words, n a multiple of 8; ntt, intt_*, lift and permute take a whole row. Row pointers are
+ * 64-byte aligned. Inputs and outputs are canonical. */
+struct mzv_cpu_kernels {
+    const char *name;
+    mzv_cpu_binary *binary[MZV_CPU_N_BINARY];
+    mzv_cpu_with_const *with_const[MZV_CPU_N_WITH_CONST];
+    void (*ntt)(uint64_t *row, const mzv_cpu_prime *prime);
+    /* row = INTT(row) */
+    void (*intt)(uint64_t *row, const mzv_cpu_prime *prime);
+    /* digit = [INTT(a) c], centred */
+    void (*intt_digit)(int64_t *digit, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
+    /* r = NTT(v mod p), |v| < 2^62 */
+    void (*lift)(uint64_t *r, const int64_t *v, const mzv_cpu_prime *prime);
+    /* r = NTT(conversion) */
+    void (*convert)(uint64_t *r, const mzv_cpu_conversion *conversion, const mzv_cpu_prime *prime);
+    /* r = (a - r) c */
+    void (*sub_from_scale)(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime);
+    void (*sum_products)(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
+    /* r = permuted a, or r += permuted a */
+    void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
+                    const mzv_cpu_prime *prime);
+};
+
+extern const mzv_cpu_kernels mzv_cpu_scalar;
+
+struct mzv_backend {
+    mzv_chain chain; /* primes: `prime_values` */
+    uint64_t prime_values[MZV_MAX_PRIMES];
+    mzv_cpu_prime primes[MZV_MAX_PRIMES];
+    /* residue[i][j] = prime i mod prime j; inverse[i][j] = (prime i)^-1 mod prime j, for i != j. */
+    uint64_t residue[MZV_MAX_PRIMES][MZV_MAX_PRIMES];
+    uint64_t inverse[MZV_MAX_PRIMES][MZV_MAX_PRIMES];
+    struct mzv_cpu_pool *pool;
+    char description[16];
+};
+
+/* Row i of polynomial b; a batch of 1 serves every b. */
+static inline uint64_t *mzv_cpu_row(mzv_poly r, uint32_t b, uint32_t i, uint32_t log_n) {
+    return r.base + b * r.stride + ((size_t)i << log_n);
+}
+static inline const uint64_t *mzv_cpu_crow(mzv_cpoly a, uint32_t b, uint32_t i, uint32_t log_n) {
+    return a.base + (a.batch == 1 ? 0 : b) * a.stride + ((size_t)i << log_n);
+}
+/* The prime of row i of a basis. */
+static inline const mzv_cpu_prime *mzv_cpu_prime_of(const mzv_stream *s, mzv_basis basis, uint32_t i) {
+    return &s->backend->primes[mzv_prime_index(s->chain, basis, i)];
+}
+
+/* cpu_tables.c */
+mzv_status mzv_cpu_prime_open(mzv_cpu_prime *out, uint64_t p, uint32_t log_n,
+                              const mzv_cpu_kernels *variant) MZV_MUST_CHECK;
+void mzv_cpu_prime_close(mzv_cpu_prime *prime);
+
+/* cpu_variant.c: the kernels called `name`, NULL for MZV_CPU in the environment or else the best. */
+mzv_status mzv_cpu_variant_find(const mzv_cpu_kernels **out, const char *name) MZV_MUST_CHECK;
+
+/* cpu_memory.c: 64-byte aligned blocks (2 MiB aligned and on huge pages if large), touched once and
+ * reused. Safe to share between threads. */
+typedef struct mzv_cpu_pool mzv_cpu_pool;
+mzv_status mzv_cpu_pool_open(mzv_cpu_pool **out) MZV_MUST_CHECK;
+void mzv_cpu_pool_close(mzv_cpu_pool *pool);
+mzv_status mzv_cpu_pool_take(mzv_cpu_pool *pool, void **out, size_t n_bytes) MZV_MUST_CHECK;
+void mzv_cpu_pool_give(mzv_cpu_pool *pool, void *block);
+
+/* cpu_automorphism.c: takes N/16 words of scratch. */
+mzv_status mzv_cpu_permutation_make(mzv_stream *s, mzv_cpu_permutation *out, uint32_t galois) MZV_MUST_CHECK;
+
+/* The entries of the table; see backend.h. */
+mzv_status mzv_cpu_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
+void mzv_cpu_close(mzv_backend *backend);
+const char *mzv_cpu_describe(const mzv_backend *backend);
+mzv_status mzv_cpu_stream_open(mzv_stream **out, mzv_backend *backend);
+void mzv_cpu_stream_close(mzv_stream *s);
+mzv_status mzv_cpu_stream_wait(mzv_stream *s, mzv_stream *earlier);
+mzv_status mzv_cpu_synchronize(mzv_stream *s);
+mzv_status mzv_cpu_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
+void mzv_cpu_free(mzv_stream *s, uint64_t *words);
+mzv_status mzv_cpu_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
+mzv_status mzv_cpu_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
+mzv_status mzv_cpu_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+mzv_status mzv_cpu_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cpu_sub(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cpu_mul(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cpu_mul_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cpu_mul_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+mzv_status mzv_cpu_mul_const_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+mzv_status mzv_cpu_add_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+mzv_status mzv_cpu_ntt(mzv_stream *s, mzv_poly r);
+mzv_status mzv_cpu_intt(mzv_stream *s, mzv_poly r);
+mzv_status mzv_cpu_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois);
+mzv_status mzv_cpu_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride);
+mzv_status mzv_cpu_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+mzv_status mzv_cpu_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+mzv_status mzv_cpu_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]);
+mzv_status mzv_cpu_dot(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w, uint32_t n);
+mzv_status mzv_cpu_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key,
+                               uint32_t n);
+mzv_status mzv_cpu_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
+                        const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+
+#endif
