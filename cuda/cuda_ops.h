@@ -1,0 +1,48 @@
+/* What the CUDA sources export to the table in cuda_backend.c. Contracts: backend/backend.h. */
+#ifndef MZV_CUDA_OPS_H
+#define MZV_CUDA_OPS_H
+#include "backend/backend.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* device.cu */
+mzv_status mzv_cuda_probe(int device);
+mzv_status mzv_cuda_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
+void mzv_cuda_close(mzv_backend *backend);
+const char *mzv_cuda_describe(const mzv_backend *backend);
+mzv_status mzv_cuda_stream_open(mzv_stream **out, mzv_backend *backend);
+void mzv_cuda_stream_close(mzv_stream *s);
+mzv_status mzv_cuda_stream_wait(mzv_stream *s, mzv_stream *earlier);
+mzv_status mzv_cuda_synchronize(mzv_stream *s);
+mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
+void mzv_cuda_free(mzv_stream *s, uint64_t *words);
+mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
+mzv_status mzv_cuda_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
+
+/* pointwise.cu */
+mzv_status mzv_cuda_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+mzv_status mzv_cuda_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cuda_sub(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cuda_mul(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cuda_mul_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
+mzv_status mzv_cuda_mul_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+mzv_status mzv_cuda_mul_const_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+mzv_status mzv_cuda_add_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);
+
+/* ntt.cu */
+mzv_status mzv_cuda_ntt(mzv_stream *s, mzv_poly r);
+mzv_status mzv_cuda_intt(mzv_stream *s, mzv_poly r);
+
+/* automorphism.cu */
+mzv_status mzv_cuda_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois);
+
+/* basis.cu */
+mzv_status mzv_cuda_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride);
+mzv_status mzv_cuda_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+mzv_status mzv_cuda_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
