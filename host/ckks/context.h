@@ -34,12 +34,18 @@ struct mzv_cipher {
     bool insecure;                  /* made under a set marked insecure_toy */
     uint8_t seed[32];
     uint8_t params_id[MZV_ID_BYTES], key_id[MZV_ID_BYTES];
-    mzv_stream *owner;              /* where words were allocated; NULL when they belong to an arena */
+    mzv_stream *owner;              /* the handle's own stream, closed with it; NULL: words are of an arena, or
+                                       (clear handles) of mzv_alloc */
     const mzv_context *ctx;         /* NULL on clear and count */
 };
 
 /* Part t (0, 1) of a ckks ciphertext as a polynomial view over its limbs in use. */
 mzv_poly mzv_cipher_part(const mzv_cipher *ct, uint32_t log_n, uint32_t t);
+/* Limbs in use of part t of ciphertext b, from and to host memory: (level + 1) N words. They wait. */
+mzv_status mzv_cipher_read(const mzv_cipher *ct, uint64_t *host, uint32_t t, uint32_t b) MZV_MUST_CHECK;
+mzv_status mzv_cipher_write(mzv_cipher *ct, const uint64_t *host, uint32_t t, uint32_t b) MZV_MUST_CHECK;
+/* MZV_ERR_ARGUMENT, MZV_ERR_MISMATCH: `op` cannot use ct under ctx (no value, other parameters). */
+mzv_status mzv_cipher_check(const mzv_cipher *ct, const mzv_context *ctx, const char *op) MZV_MUST_CHECK;
 
 /* One switching key. A Galois key of g takes s to sigma_g^-1(s): the product with the digits is made first,
  * sigma_g is applied after it, so that hoisted rotations share their digits [HS18; BMTH21].
@@ -66,10 +72,12 @@ struct mzv_keys {
 /* The key of `galois` good for `level`, or MZV_ERR_KEY naming what is missing. */
 mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t galois, uint32_t level) MZV_MUST_CHECK;
 
-/* Requests, sorted by galois element; level is the highest asked for. */
+/* Requests, sorted by kind, then steps, each once; level is the highest asked for. Steps are as asked: they
+ * are taken modulo N/2 when the ring is known. */
+typedef enum mzv_need_kind { MZV_NEED_RELINEARIZE, MZV_NEED_ROTATE, MZV_NEED_CONJUGATE } mzv_need_kind;
 typedef struct mzv_key_need {
-    uint32_t galois_steps_kind; /* 0 relinearise, 1 rotate, 2 conjugate */
-    int32_t steps;
+    mzv_need_kind kind;
+    int32_t steps; /* of a rotation */
     uint32_t level;
 } mzv_key_need;
 struct mzv_key_request {

@@ -1,0 +1,39 @@
+/* Memory of evaluation keys: what key generation and loading share. Nothing here sees a secret. */
+#ifndef MZV_CKKS_KEYS_H
+#define MZV_CKKS_KEYS_H
+#include "ckks/context.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mzv_key_shape {
+    uint32_t galois, level;
+} mzv_key_shape;
+
+/* Digits of a key of `level`, its rows, and words of one of its polynomials. */
+uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level);
+mzv_basis mzv_key_basis(const mzv_context *ctx, uint32_t level);
+size_t mzv_key_words(const mzv_context *ctx, uint32_t level);
+/* Words of all keys of these shapes. MZV_ERR_MEMORY where that is beyond 2^64. */
+mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes, uint32_t n) MZV_MUST_CHECK;
+
+/* Keys of these shapes (sorted by galois, distinct, checked) on the context's backend, without values. */
+mzv_status mzv_keys_open(mzv_keys **out, const mzv_context *ctx, const mzv_key_shape *shapes,
+                         uint32_t n) MZV_MUST_CHECK;
+
+/* Where polynomial j (b_0, a_0, b_1, ...) of key i is to be made in host memory: in place on the host's
+ * backend, in `staging` otherwise; and the step that brings it to the backend. It waits. */
+mzv_poly mzv_keys_target(const mzv_keys *keys, uint32_t i, uint32_t j, uint64_t *staging);
+mzv_status mzv_keys_store(mzv_keys *keys, uint32_t i, uint32_t j, const uint64_t *staging) MZV_MUST_CHECK;
+
+/* A backend's polynomial j of key i in host memory: in place, or downloaded to `staging`. It waits. */
+mzv_status mzv_keys_fetch(const uint64_t **out, const mzv_keys *keys, uint32_t i, uint32_t j,
+                          uint64_t *staging) MZV_MUST_CHECK;
+
+/* Host staging words: 0 where keys live in host memory. */
+bool mzv_keys_in_place(const mzv_context *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

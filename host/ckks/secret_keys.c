@@ -1,0 +1,182 @@
+/* Evaluation keys to a request. Key material is computed on the host; only the finished keys, which are
+ * public, go to the context's backend. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/try.h"
+#include "ckks/expand.h"
+#include "ckks/keys.h"
+#include "ckks/sample.h"
+#include "ckks/secret.h"
+#include "math/modarith.h"
+
+/* g^-1 modulo 2N: Newton's iteration doubles the number of right bits, of which g itself has three. */
+static uint32_t inverse_galois(uint32_t log_n, uint32_t g) {
+    uint32_t x = g;
+    for (int i = 0; i < 4; i++) x *= 2 - g * x;
+    return x & ((2u << log_n) - 1);
+}
+
+/* One key in the making. */
+typedef struct maker {
+    const mzv_secret *secret;
+    mzv_stream *s;
+    mzv_rng noise;
+    uint64_t *staging[2];
+} maker;
+
+/* -s_to and s_from over the rows of the key. */
+static mzv_status endpoints(maker *m, mzv_poly minus_to, mzv_poly from, uint32_t galois) {
+    const mzv_cpoly secret = mzv_secret_view(m->secret, from.basis);
+    uint64_t minus_one[MZV_MAX_PRIMES];
+    for (uint32_t i = 0; i < mzv_basis_size(from.basis); i++) minus_one[i] = m->secret->ctx->facts.primes[i] - 1;
+    if (galois == 1) {
+        MZV_TRY(mzv_poly_mul(m->s, from, secret, secret));
+        return mzv_poly_mul_const(m->s, minus_to, secret, minus_one);
+    }
+    MZV_TRY(mzv_poly_automorphism(m->s, minus_to, secret, inverse_galois(m->s->log_n, galois)));
+    MZV_TRY(mzv_poly_mul_const(m->s, minus_to, mzv_view(minus_to), minus_one));
+    return mzv_poly_copy(m->s, from, secret);
+}
+
+/* Limbs q_first .. of digit j, inside a polynomial that starts with the special primes. */
+static mzv_poly digit_of(const mzv_context *ctx, mzv_poly p, uint32_t j, uint32_t level) {
+    const uint32_t alpha = ctx->params.n_special, first = j * alpha;
+    const uint32_t left = level + 1 - first, count = left < alpha ? left : alpha;
+    const mzv_basis basis = { 0, (uint16_t)first, (uint16_t)count };
+    const mzv_poly rows = { p.base + ((size_t)(alpha + first) << ctx->params.log_n), p.stride, 1, basis };
+    return rows;
+}
+
+/* P modulo the primes of `basis`. */
+static void special_product(uint64_t *out, const mzv_context *ctx, mzv_basis basis) {
+    for (uint32_t i = 0; i < basis.n_q; i++) {
+        const mzv_modulus q = mzv_modulus_make(ctx->facts.primes[mzv_prime_index(&ctx->chain, basis, i)]);
+        out[i] = 1;
+        for (uint32_t k = 0; k < ctx->params.n_special; k++) {
+            out[i] = mzv_mod_mul(out[i], ctx->facts.primes[k] % q.p, q);
+        }
+    }
+}
+
+/* b_j = -a_j s_to + e_j + P g_j s_from. */
+static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, mzv_poly minus_to, mzv_poly from,
+                             const mzv_ksk *key, uint32_t j) {
+    const mzv_context *ctx = m->secret->ctx;
+    const size_t n = (size_t)1 << m->s->log_n, mark = mzv_mark(m->s);
+    const mzv_poly rows = digit_of(ctx, b, j, key->level);
+    uint64_t factor[MZV_MAX_PRIMES];
+    uint64_t *noise = NULL;
+    MZV_TRY(mzv_take_words(m->s, &noise, n));
+    memset(noise, 0, n * sizeof *noise);
+    mzv_sample_noise_add(&m->noise, (int64_t *)noise, n);
+    mzv_expand(a, &ctx->chain, key->seed, MZV_LABEL_KEY, j);
+    MZV_TRY(mzv_poly_lift(m->s, b, (const int64_t *)noise, 0));
+    MZV_TRY(mzv_poly_mul_add(m->s, b, mzv_view(a), mzv_view(minus_to)));
+    special_product(factor, ctx, rows.basis);
+    MZV_TRY(mzv_poly_mul_const_add(m->s, rows, mzv_view(digit_of(ctx, from, j, key->level)), factor));
+    mzv_release(m->s, mark);
+    return MZV_OK;
+}
+
+static mzv_status make_key(maker *m, mzv_keys *keys, uint32_t i) {
+    mzv_ksk *key = &keys->key[i];
+    const mzv_basis basis = key->pair[0].basis;
+    const size_t mark = mzv_mark(m->s);
+    mzv_poly minus_to, from;
+    MZV_TRY(mzv_random_bytes(key->seed, sizeof key->seed));
+    MZV_TRY(mzv_take(m->s, &minus_to, 1, basis));
+    MZV_TRY(mzv_take(m->s, &from, 1, basis));
+    MZV_TRY(endpoints(m, minus_to, from, key->galois));
+    for (uint32_t j = 0; j < key->n_digits; j++) {
+        const mzv_poly b = mzv_keys_target(keys, i, 2 * j, m->staging[0]);
+        const mzv_poly a = mzv_keys_target(keys, i, 2 * j + 1, m->staging[1]);
+        MZV_TRY(make_digit(m, b, a, minus_to, from, key, j));
+        MZV_TRY(mzv_keys_store(keys, i, 2 * j, b.base));
+        MZV_TRY(mzv_keys_store(keys, i, 2 * j + 1, a.base));
+    }
+    mzv_release(m->s, mark);
+    return MZV_OK;
+}
+
+static uint32_t galois_of_need(uint32_t log_n, mzv_key_need need) {
+    if (need.kind == MZV_NEED_RELINEARIZE) return 1;
+    return need.kind == MZV_NEED_CONJUGATE ? (2u << log_n) - 1 : mzv_galois_of(log_n, need.steps);
+}
+
+static int by_galois(const void *x, const void *y) {
+    const mzv_key_shape *a = (const mzv_key_shape *)x, *b = (const mzv_key_shape *)y;
+    return (a->galois > b->galois) - (a->galois < b->galois);
+}
+
+/* Shapes of the request in this ring: distinct, sorted; a rotation by a multiple of N/2 needs no key. */
+static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_context *ctx,
+                            const mzv_key_request *request) {
+    uint32_t used = 0, kept = 0;
+    for (uint32_t i = 0; i < request->n; i++) {
+        const mzv_key_need need = request->need[i];
+        const mzv_key_shape shape = { galois_of_need(ctx->params.log_n, need), need.level };
+        if (need.level > ctx->params.n_levels) {
+            return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u", need.level,
+                            ctx->params.n_levels);
+        }
+        if (need.kind != MZV_NEED_ROTATE || shape.galois != 1) shapes[used++] = shape;
+    }
+    if (used > 0) qsort(shapes, used, sizeof *shapes, by_galois);
+    for (uint32_t i = 0; i < used; i++) {
+        mzv_key_shape *last = kept == 0 ? NULL : &shapes[kept - 1];
+        if (last == NULL || last->galois != shapes[i].galois) {
+            shapes[kept++] = shapes[i];
+        } else if (shapes[i].level > last->level) {
+            last->level = shapes[i].level;
+        }
+    }
+    *n = kept;
+    return MZV_OK;
+}
+
+static mzv_status make_all(mzv_keys *keys, const mzv_secret *secret) {
+    const mzv_context *ctx = secret->ctx;
+    const size_t n = (size_t)1 << ctx->params.log_n;
+    maker m = { .secret = secret };
+    mzv_status status = MZV_OK;
+    size_t words = 0;
+    for (uint32_t i = 0; i < keys->n; i++) {
+        const size_t key_words = mzv_key_words(ctx, keys->key[i].level);
+        if (key_words > words) words = key_words;
+    }
+    MZV_TRY(mzv_host_open(&m.s, ctx, n + (mzv_keys_in_place(ctx) ? 2 : 4) * words));
+    for (uint32_t t = 0; t < 2 && !mzv_keys_in_place(ctx); t++) {
+        MZV_TRY_GOTO(mzv_take_words(m.s, &m.staging[t], words), done);
+    }
+    MZV_TRY_GOTO(mzv_sample_open(&m.noise, MZV_LABEL_NOISE), done);
+    for (uint32_t i = 0; i < keys->n && status == MZV_OK; i++) status = make_key(&m, keys, i);
+done:
+    mzv_rng_wipe(&m.noise);
+    mzv_host_close(m.s);
+    return status;
+}
+
+mzv_status mzv_keys_create(mzv_keys **out, const mzv_secret *secret, const mzv_key_request *request) {
+    mzv_status status = MZV_OK;
+    mzv_keys *keys = NULL;
+    mzv_key_shape *shapes = NULL;
+    uint32_t n = 0;
+    if (out == NULL || secret == NULL || request == NULL) {
+        return mzv_fail(MZV_ERR_ARGUMENT, "keys: out, secret or request is NULL");
+    }
+    MZV_TRY(MZV_NEW(&shapes, request->n, "key request"));
+    MZV_TRY_GOTO(shapes_of(shapes, &n, secret->ctx, request), failed);
+    MZV_TRY_GOTO(mzv_keys_open(&keys, secret->ctx, shapes, n), failed);
+    memcpy(keys->key_id, secret->key_id, sizeof keys->key_id);
+    MZV_TRY_GOTO(make_all(keys, secret), failed);
+    mzv_free(shapes);
+    *out = keys;
+    return MZV_OK;
+failed:
+    mzv_keys_destroy(keys);
+    mzv_free(shapes);
+    return status;
+}
