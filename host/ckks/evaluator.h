@@ -20,9 +20,16 @@ typedef struct mzv_bsgs {
     mzv_plain **diagonal; /* n_giant * n_baby, owned by whoever made this */
 } mzv_bsgs;
 
+/* What a kind provides. Operands were checked; functions write the words of `out` only, the public functions
+ * set its level, scale and ids after success. Results go to out->words at the level the operation ends on. */
 typedef struct mzv_evaluator_ops {
     const char *kind;
     void (*destroy)(mzv_evaluator *ev);
+    /* encrypt and decrypt for `clear` and `count`; NULL on ckks. */
+    mzv_status (*set)(mzv_evaluator *ev, mzv_cipher *out, const mzv_complex *slots, uint32_t level);
+    mzv_status (*get)(mzv_evaluator *ev, mzv_complex *slots, const mzv_cipher *ct);
+    /* A handle with its own memory; NULL where words are host memory. */
+    mzv_status (*cipher_create)(mzv_cipher **out, mzv_evaluator *ev, uint32_t level, uint32_t batch);
     /* words of one batch entry at `level` (both parts). */
     size_t (*cipher_words)(const mzv_evaluator *ev, uint32_t level);
     mzv_status (*plain_create)(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots, uint32_t level,
@@ -55,7 +62,10 @@ struct mzv_evaluator {
     mzv_param_facts facts;
     uint32_t log_n, n_slots, max_level;
     mzv_counts counts;
-    mzv_scratch arena; /* temporaries of circuits; on ckks the stream's own scratch */
+    mzv_scratch arena; /* temporaries of circuits on clear; on count sizes only */
+    const mzv_context *ctx; /* ckks, borrowed; NULL on clear and count */
+    mzv_stream *stream; /* ckks: its scratch holds the temporaries; NULL on clear and count */
+    size_t plain_alive; /* bytes of encoded vectors not yet destroyed */
 };
 
 /* Temporaries of a circuit: taken in order, released together. A taken cipher has level `level`, no value. */

@@ -1,0 +1,138 @@
+/* Scratch of the ckks operations. Each function replays the takes of the operation of the same name in
+ * eval_ckks_arith.c, eval_ckks_rotate.c or eval_ckks_linear.c: change them together.
+ *
+ * Backend temporaries: a change of basis takes as many rows as it has source digits, and one more for its
+ * tables; an automorphism takes one row for its tables; fold takes what its composition takes (backend/fused.c). */
+#include "ckks/eval_ckks.h"
+
+/* Rows of N words. */
+typedef struct tally {
+    size_t used, peak;
+} tally;
+
+static void take(tally *t, size_t n_rows) {
+    t->used += n_rows;
+    if (t->used > t->peak) t->peak = t->used;
+}
+
+/* Taken and given back within one backend operation. */
+static void borrow(tally *t, size_t n_rows) {
+    if (t->used + n_rows > t->peak) t->peak = t->used + n_rows;
+}
+
+static size_t words_of(const tally *t, const mzv_shape *shape) { return t->peak << shape->log_n; }
+
+/* Limbs of Q_l and of Q_l P, over the batch. */
+static size_t rows_q(const mzv_shape *s) { return (size_t)s->batch * (s->level + 1); }
+static size_t rows_qp(const mzv_shape *s) { return (size_t)s->batch * (s->level + 1 + s->n_special); }
+
+/* mod_up or mod_down from n_source limbs. */
+static void change_basis(tally *t, const mzv_shape *s, uint32_t n_source) {
+    borrow(t, (size_t)s->batch * n_source + 1);
+}
+
+/* mzv_keyswitch_mod_up */
+static void mod_up(tally *t, const mzv_shape *s) {
+    for (uint32_t j = 0; j < mzv_digits_at(s->n_special, s->level); j++) {
+        const uint32_t left = s->level + 1 - j * s->n_special;
+        take(t, rows_qp(s));
+        change_basis(t, s, left < s->n_special ? left : s->n_special);
+    }
+}
+
+size_t mzv_words_cipher(const mzv_shape *s) { return 2 * rows_q(s) << s->log_n; }
+
+/* Whether the values modulo `basis` have to be made. */
+static bool lifts(const mzv_plain *p, mzv_basis basis) {
+    return p->rows_basis.n_q < basis.n_q || p->rows_basis.n_p < basis.n_p;
+}
+
+size_t mzv_words_add_plain(const mzv_shape *s, const mzv_plain *p) {
+    tally t = { 0 };
+    if (lifts(p, mzv_basis_q(s->level))) take(&t, s->level + 1);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_mul_plain(const mzv_shape *s, const mzv_plain *p) {
+    tally t = { 0 };
+    if (lifts(p, mzv_basis_q(s->level))) take(&t, s->level + 1);
+    take(&t, rows_q(s));
+    change_basis(&t, s, 1);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_mul_monomial(const mzv_shape *s, uint32_t k) {
+    tally t = { 0 };
+    if (k % (1u << (s->log_n - 1)) != 0) take(&t, s->level + 2);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_combine(const mzv_shape *s) {
+    tally t = { 0 };
+    take(&t, rows_q(s));
+    change_basis(&t, s, 1);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_dot(const mzv_shape *s) {
+    tally t = { 0 };
+    take(&t, 2 * rows_q(s) + 2 * rows_qp(s));
+    const size_t mark = t.used;
+    take(&t, rows_q(s));
+    mod_up(&t, s);
+    t.used = mark;
+    change_basis(&t, s, s->n_special + 1);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_rotate(const mzv_shape *s) {
+    tally t = { 0 };
+    take(&t, 2 * rows_qp(s) + rows_q(s));
+    mod_up(&t, s);
+    change_basis(&t, s, s->n_special);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_rotate_sum(const mzv_shape *s, uint32_t n_moving) {
+    tally t = { 0 };
+    take(&t, 2 * rows_q(s));
+    if (n_moving == 0) return words_of(&t, s);
+    take(&t, 2 * rows_qp(s));
+    const size_t mark = t.used;
+    if (n_moving > MZV_FOLD_MAX) take(&t, 2 * rows_qp(s));
+    mod_up(&t, s);
+    borrow(&t, 3 * rows_qp(s) + 1);
+    t.used = mark;
+    change_basis(&t, s, s->n_special);
+    return words_of(&t, s);
+}
+
+bool mzv_linear_keeps_babies(const mzv_bsgs *t) { return mzv_bsgs_babies(t) <= mzv_bsgs_giants(t); }
+
+/* One plaintext modulo Q_l P; kept values are not lifted, but a transform may mix both. */
+static void diagonal(tally *t, const mzv_shape *s) { borrow(t, s->level + 1 + s->n_special); }
+
+/* giant_steps in eval_ckks_linear.c: one turn of Horner's scheme. */
+static void giant_step(tally *t, const mzv_shape *s) {
+    const size_t mark = t->used;
+    take(t, rows_q(s) + 2 * rows_qp(s));
+    change_basis(t, s, s->n_special);
+    mod_up(t, s);
+    t->used = mark;
+}
+
+size_t mzv_words_linear(const mzv_shape *s, const mzv_bsgs *transform) {
+    const uint32_t n_baby = mzv_bsgs_babies(transform), n_giant = mzv_bsgs_giants(transform);
+    const bool keeps_babies = mzv_linear_keeps_babies(transform);
+    tally t = { 0 };
+    take(&t, 2 * rows_qp(s) * (keeps_babies ? n_baby + 1 : n_giant + 1));
+    const size_t mark = t.used;
+    take(&t, 2 * rows_qp(s));
+    mod_up(&t, s);
+    if (!keeps_babies) diagonal(&t, s);
+    t.used = mark;
+    if (keeps_babies) diagonal(&t, s);
+    if (n_giant > 1) giant_step(&t, s);
+    change_basis(&t, s, s->n_special + 1);
+    return words_of(&t, s);
+}
