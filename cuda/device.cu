@@ -246,8 +246,9 @@ mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
 
 void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
     if (words == nullptr) return;
-    cudaError_t error = cudaSetDevice(backend_of(s)->device);
-    if (error == cudaSuccess) error = cudaFreeAsync(words, stream_of(s)->queue);
+    const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
+    const cudaError_t freed = cudaFreeAsync(words, stream_of(s)->queue); /* whatever came before */
+    const cudaError_t error = selected != cudaSuccess ? selected : freed;
     if (error != cudaSuccess) stream_of(s)->late = error;
 }
 

@@ -1,0 +1,293 @@
+#include "fake_device.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <set>
+
+struct FakeStream {
+    int device;
+    long n_queued = 0, n_run = 0;
+    std::deque<std::function<void()>> work = {};
+};
+struct FakeEvent {
+    FakeStream *stream = nullptr; // nullptr: not recorded
+    long position = 0;            // the first n pieces of work of the stream come before it
+};
+struct FakePool {
+    int device;
+};
+
+namespace {
+
+constexpr size_t kMaxSharedBytes = 48 << 10;
+constexpr unsigned kMaxThreads = 1024, kMaxGridYZ = 65535;
+constexpr size_t kTotalBytes = size_t(8) << 30;
+constexpr cudaError_t kInvalidHandle = static_cast<cudaError_t>(400);
+
+cuda_on_cpu::Device machine;
+std::map<unsigned char *, size_t> memory;
+std::set<FakeStream *> streams;
+std::set<FakeEvent *> events;
+std::set<FakePool *> pools;
+int current_device = 0;
+cudaError_t last_error = cudaSuccess;
+
+[[noreturn]] void die(const char *what) {
+    fprintf(stderr, "cuda_on_cpu: %s\n", what);
+    abort();
+}
+
+// Counts a call; what it must return if it is to fail, else cudaSuccess.
+cudaError_t count_call(const char *name) {
+    const bool fails = machine.n_calls++ == machine.fail_at || machine.fail_call == name;
+    if (!fails) return cudaSuccess;
+    machine.fail_call.clear();
+    machine.failed = name;
+    return machine.fail_with;
+}
+
+#define FAIL_ON_DEMAND()                                  \
+    do {                                                  \
+        const cudaError_t error_ = count_call(__func__);  \
+        if (error_ != cudaSuccess) return error_;         \
+    } while (0)
+
+bool usable(const FakeStream *stream) { return streams.count(const_cast<FakeStream *>(stream)) != 0; }
+
+void run_until(FakeStream *stream, long position) {
+    while (usable(stream) && stream->n_run < position) {
+        const std::function<void()> work = std::move(stream->work.front());
+        stream->work.pop_front();
+        stream->n_run++;
+        work();
+    }
+}
+
+void queue(FakeStream *stream, std::function<void()> work) {
+    stream->work.push_back(std::move(work));
+    stream->n_queued++;
+}
+
+// Whether [at, at + bytes) lies within one allocation.
+bool on_device(const void *at, size_t bytes) {
+    unsigned char *p = static_cast<unsigned char *>(const_cast<void *>(at));
+    auto after = memory.upper_bound(p);
+    if (after == memory.begin()) return false;
+    const auto block = std::prev(after);
+    return p + bytes <= block->first + block->second;
+}
+
+bool copy_allowed(const void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
+    return kind == cudaMemcpyHostToDevice ? on_device(to, bytes) && !on_device(from, 1)
+                                          : on_device(from, bytes) && !on_device(to, 1);
+}
+
+cudaError_t allocate(void **out, size_t bytes) {
+    void *block = nullptr;
+    if (posix_memalign(&block, 256, bytes) != 0) return cudaErrorMemoryAllocation;
+    memset(block, 0xA5, bytes);
+    memory[static_cast<unsigned char *>(block)] = bytes;
+    *out = block;
+    return cudaSuccess;
+}
+
+void release(void *block) {
+    if (memory.erase(static_cast<unsigned char *>(block)) == 0) die("free of what was not allocated");
+    free(block);
+}
+
+bool shape_allowed(const cuda_on_cpu::Launch &launch) {
+    const dim3 &grid = launch.grid, &block = launch.block;
+    const unsigned n_threads = block.x * block.y * block.z;
+    return n_threads >= 1 && n_threads <= kMaxThreads && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
+           grid.y <= kMaxGridYZ && grid.z <= kMaxGridYZ && launch.shared_bytes <= kMaxSharedBytes;
+}
+
+} // namespace
+
+namespace cuda_on_cpu {
+
+Device &device() { return machine; }
+
+void reset() {
+    machine = Device();
+    current_device = 0;
+    last_error = cudaSuccess;
+}
+
+size_t n_live() { return memory.size() + streams.size() + events.size() + pools.size(); }
+
+void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void()> body) {
+    if (!usable(stream) || stream->device != current_device) last_error = kInvalidHandle;
+    else if (!shape_allowed(launch)) last_error = cudaErrorInvalidConfiguration;
+    else
+        queue(stream, [launch, body] {
+            run(launch, machine.order, body);
+            machine.n_kernels++;
+        });
+}
+
+} // namespace cuda_on_cpu
+
+const char *cudaGetErrorString(cudaError_t error) {
+    switch (error) {
+    case cudaSuccess: return "no error";
+    case cudaErrorInvalidValue: return "invalid argument";
+    case cudaErrorMemoryAllocation: return "out of memory";
+    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+    case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice: return "no CUDA-capable device is detected";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
+    default: return "another error";
+    }
+}
+
+cudaError_t cudaGetLastError() {
+    FAIL_ON_DEMAND();
+    const cudaError_t error = last_error;
+    last_error = cudaSuccess;
+    return error;
+}
+
+cudaError_t cudaGetDeviceCount(int *count) {
+    FAIL_ON_DEMAND();
+    *count = machine.n_devices;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) {
+    FAIL_ON_DEMAND();
+    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    current_device = device;
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
+    FAIL_ON_DEMAND();
+    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? machine.major : machine.minor;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *properties) {
+    FAIL_ON_DEMAND();
+    if (properties->location.type != cudaMemLocationTypeDevice) return cudaErrorInvalidValue;
+    *pool = new FakePool{properties->location.id};
+    pools.insert(*pool);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void *) {
+    FAIL_ON_DEMAND();
+    return pools.count(pool) != 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
+    if (pools.erase(pool) == 0) die("destroys a pool that is not there");
+    delete pool;
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *bytes_free, size_t *bytes_total) {
+    FAIL_ON_DEMAND();
+    *bytes_total = kTotalBytes;
+    *bytes_free = kTotalBytes;
+    for (const auto &block : memory) *bytes_free -= block.second;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **out, size_t bytes) {
+    FAIL_ON_DEMAND();
+    return allocate(out, bytes);
+}
+
+cudaError_t cudaFree(void *block) {
+    if (block != nullptr) release(block);
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream) || pools.count(pool) == 0 || pool->device != stream->device) return kInvalidHandle;
+    return allocate(out, bytes);
+}
+
+cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
+    if (!usable(stream)) return kInvalidHandle;
+    queue(stream, [block] { release(block); });
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
+    FAIL_ON_DEMAND();
+    if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
+    memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream)) return kInvalidHandle;
+    if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
+    queue(stream, [to, from, bytes] { memcpy(to, from, bytes); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
+    FAIL_ON_DEMAND();
+    *out = new FakeStream{current_device};
+    streams.insert(*out);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+    if (!usable(stream)) die("destroys a stream that is not there");
+    run_until(stream, stream->n_queued);
+    streams.erase(stream);
+    delete stream;
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream)) return kInvalidHandle;
+    run_until(stream, stream->n_queued);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
+    if (event->stream == nullptr) return cudaSuccess;
+    queue(stream, [earlier = event->stream, position = event->position] { run_until(earlier, position); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned) {
+    FAIL_ON_DEMAND();
+    *out = new FakeEvent;
+    events.insert(*out);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+    if (events.erase(event) == 0) die("destroys an event that is not there");
+    delete event;
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
+    event->stream = stream;
+    event->position = stream->n_queued;
+    return cudaSuccess;
+}

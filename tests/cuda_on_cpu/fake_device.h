@@ -1,0 +1,31 @@
+// The device behind cuda_runtime.h: what a test can set and ask.
+#pragma once
+#include <cstddef>
+#include <string>
+#include "cuda_runtime.h"
+
+namespace cuda_on_cpu {
+
+struct Device {
+    int n_devices = 1;
+    int major = 9, minor = 0;
+    Order order = Order::kForward;
+    // Call number `fail_at` of the runtime since reset() returns `fail_with`; -1: none does.
+    long fail_at = -1;
+    // The next call of this name returns `fail_with`, once.
+    std::string fail_call;
+    cudaError_t fail_with = cudaErrorLaunchFailure;
+
+    long n_calls = 0;    // runtime calls since reset()
+    long n_kernels = 0;  // kernels that ran since reset()
+    std::string failed;  // the name of the call that was made to fail
+};
+
+// The one machine of this process.
+Device &device();
+void reset();
+
+// Allocations, streams, events and pools not yet given back.
+size_t n_live();
+
+} // namespace cuda_on_cpu
