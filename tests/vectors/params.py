@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Known answers for host/ckks/params.c and security.c with exact rationals and no library: params.txt, lines
+    set NAME log_n L log_q0 log_scale K log_special toy id log2_qp
+    prime P            (p_0 .. p_{K-1}, q_0 .. q_L)
+    scale X            (level 0 .. L, shortest decimal that reads back)
+    boot log_n h K log2_probability
+Run: python3 params.py > params.txt"""
+import hashlib
+import struct
+from decimal import Decimal, getcontext
+from fractions import Fraction
+from math import comb, factorial
+
+getcontext().prec = 60
+
+
+def is_prime(n):
+    """Miller-Rabin with the first 13 primes as bases: proven for n < 3.3e24."""
+    bases = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+    if n < 2:
+        return False
+    for p in bases:
+        if n % p == 0:
+            return n == p
+    d, r = n - 1, 0
+    while d % 2 == 0:
+        d, r = d // 2, r + 1
+    for a in bases:
+        x = pow(a, d, n)
+        if x in (1, n - 1):
+            continue
+        for _ in range(r - 1):
+            x = x * x % n
+            if x == n - 1:
+                break
+        else:
+            return False
+    return True
+
+
+def below(bits, m, taken):
+    p = 2**bits + 1
+    while True:
+        p -= m
+        if p < 2**bits and is_prime(p) and p not in taken:
+            return p
+
+
+def near(target, m, taken):
+    """Of all p = 1 mod m, by distance from the integer target, the smaller first."""
+    low = (target - 1) // m * m + 1
+    high = low + m
+    while True:
+        if target - low <= high - target:
+            candidate, low = low, low - m
+        else:
+            candidate, high = high, high + m
+        if is_prime(candidate) and candidate not in taken:
+            return candidate
+
+
+def log2(x):
+    return Decimal(x).ln() / Decimal(2).ln()
+
+
+def chain(log_n, levels, log_q0, log_scale, n_special, log_special):
+    m = 2**(log_n + 1)
+    taken = []
+    for _ in range(n_special):
+        taken.append(below(log_special, m, taken))
+    q = [0] * (levels + 1)
+    q[0] = below(log_q0, m, taken)
+    taken.append(q[0])
+    nominal = Fraction(2**log_scale)
+    scale = [nominal] * (levels + 1)
+    for level in range(levels, 0, -1):
+        q[level] = near(round(scale[level]**2 / nominal), m, taken)
+        taken.append(q[level])
+        scale[level - 1] = scale[level]**2 / q[level]
+        # Exact numerators double in length at each level; 200 bits are plenty against a double.
+        scale[level - 1] = Fraction(round(scale[level - 1] * 2**200), 2**200)
+    return taken[:n_special] + q, scale
+
+
+SETS = [
+    ("n13-leveled", 13, 3, 48, 38, 1, 48, 0),
+    ("n14-leveled", 14, 7, 48, 40, 2, 48, 0),
+    ("n15-leveled", 15, 14, 48, 40, 5, 48, 0),
+    ("n16-leveled", 16, 29, 48, 40, 10, 48, 0),
+    ("toy-leveled", 11, 14, 48, 40, 5, 48, 1),
+    ("wide", 12, 40, 61, 60, 8, 61, 1),
+    ("hot", 16, 25, 49, 48, 9, 48, 0),
+    ("equal", 10, 5, 31, 30, 2, 31, 1),
+    ("flat", 13, 0, 50, 40, 1, 50, 0),
+    ("narrow", 10, 8, 25, 24, 3, 25, 1),
+]
+for name, *literal, toy in SETS:
+    primes, scale = chain(*literal)
+    log_n, levels, log_q0, log_scale, n_special, log_special = literal
+    text = b"mzv params 1\0\0\0\0" + struct.pack("<5I", log_n, n_special, levels, log_scale, toy)
+    text += b"".join(struct.pack("<Q", p) for p in primes)
+    identity = hashlib.sha256(text).hexdigest()[:32]
+    print("set", name, *literal, toy, identity, f"{sum(map(log2, primes)):.12f}")
+    for p in primes:
+        print("prime", p)
+    for s in scale:
+        print("scale", repr(float(s)))
+
+
+def boot(log_n, h, k):
+    """Irwin-Hall in exact rationals: both tails, union bound over N coefficients."""
+    n = h + 1
+    x = Fraction(n, 2) - k
+    if x <= 0:
+        return "-inf"
+    tail = sum((-1)**j * comb(n, j) * (x - j)**n for j in range(int(x) + 1)) / factorial(n)
+    both = 2 * tail
+    return f"{min(Decimal(0), Decimal(both.numerator).ln() / Decimal(2).ln() - log2(both.denominator) + log_n):.9f}"
+
+
+for log_n, h, k in [(16, 32, 16), (16, 32, 12), (15, 32, 16), (16, 192, 25), (17, 192, 40), (16, 32, 17), (16, 64, 1),
+                    (16, 64, 20), (15, 33, 10), (16, 1024, 60)]:
+    print("boot", log_n, h, k, boot(log_n, h, k))
