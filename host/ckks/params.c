@@ -14,7 +14,8 @@
 #define LOG_N_MIN 10
 #define LOG_N_MAX 17
 #define PRIME_BITS_MIN 20
-#define PRIME_BITS_MAX 61   /* of primes below a power of two; message primes may lie just above 2^log_scale \
+#define PRIME_BITS_MAX                                                                                       \
+    61                      /* of primes below a power of two; message primes may lie just above 2^log_scale \
                              */
 #define SCALE_SPREAD 0x1p-8 /* largest |scale[l] / 2^log_scale - 1| */
 
@@ -56,8 +57,10 @@ static mzv_status largest_free(mzv_param_facts *f, uint64_t *out, uint32_t bits,
     return MZV_OK;
 }
 
-/* From the top: q_l is the free prime nearest to s_l^2 / D, so s_(l-1) = s_l^2 / q_l is D (1 - d), where d is
- * the relative distance of q_l to that target: errors of earlier levels do not add up. D = 2^log_scale. */
+/* From the top: q_l is the free prime nearest to s_l^2 / D, D = 2^log_scale, so s_(l-1) = s_l^2 / q_l is D (1
+ * - d) with d the relative distance of q_l to that target: distances of earlier levels do not add up. Scales
+ * are IEEE doubles by definition, the square rounded, then the quotient, so that every machine finds the same
+ * chain. */
 static mzv_status choose_message_primes(mzv_param_facts *f, const mzv_params *p, uint64_t *q) {
     const double nominal = (double)(UINT64_C(1) << p->log_scale);
     f->scale[p->n_levels] = nominal;
