@@ -9,24 +9,13 @@
 #include <stdbool.h>
 #include "mzv/mzv.h"
 #include "runtime/calibrate.h"
-#include "runtime/checkpoint.h"
+#include "runtime/module.h"
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* execute: ciphertexts. simulate: the same circuit on slots with CKKS's noise. clear: without noise. */
 typedef enum mzv_mode { MZV_MODE_EXECUTE, MZV_MODE_SIMULATE, MZV_MODE_CLEAR } mzv_mode;
-
-/* Which module: "h.0.attn", "h.3.attn.head.1" for gpt2; "layer.0.attention", "layer.1.attention.head.0" for
- * bert (prefixes transformer., bert.encoder., encoder. are accepted). */
-typedef struct mzv_module_name {
-    uint32_t layer;
-    int32_t head;   /* -1: the whole multi-head attention with its output projection */
-    char text[64];  /* canonical spelling */
-} mzv_module_name;
-
-/* MZV_ERR_ARGUMENT names what is wrong and lists the modules that the checkpoint has. */
-mzv_status mzv_module_parse(mzv_module_name *out, const mzv_checkpoint *cp, const char *text) MZV_MUST_CHECK;
 
 typedef struct mzv_hybrid_options {
     mzv_mode mode;

@@ -1,0 +1,114 @@
+/* From ranges to circuits: the numbers of an encrypted attention. */
+#include "nn/attention_plan.h"
+
+#include <math.h>
+
+#include "base/try.h"
+
+static mzv_status check(const mzv_attention_spec *s) {
+    const mzv_attention_range *r = &s->range;
+    const uint32_t n_head = s->weights.n_head;
+    if (s->head >= 0 && (uint32_t)s->head >= n_head)
+        return mzv_fail(MZV_ERR_ARGUMENT, "attention: head %d, the module has %u", s->head, n_head);
+    if (!(r->score_low < r->score_high) || !(r->lse_low < r->lse_high) || !(r->value_max > 0) ||
+        !(r->output_max > 0) || !(s->target_error > 0))
+        return mzv_fail(MZV_ERR_ARGUMENT, "attention: empty range: scores [%g, %g], sums [%g, %g], values %g, outputs %g",
+                        r->score_low, r->score_high, r->lse_low, r->lse_high, r->value_max, r->output_max);
+    return MZV_OK;
+}
+
+/* 1/S for S = w times the sum, with one Newton step for the quotient. w is chosen so that the circuit's input is
+ * shift - S, which costs no level: the scale of its affine map depends on w only through the slowly varying g of
+ * circuit/inverse.h, so that the fixed point is reached in a few rounds. */
+static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
+    const double low = exp(s->range.lse_low), high = exp(s->range.lse_high);
+    double w = 2 / (high - low);
+    for (int round = 0; round < 100; round++) {
+        const mzv_inverse_spec spec = { .lo = w * low, .hi = w * high, .target = s->target_error, .gain = 1, .refine = true };
+        mzv_inverse_destroy(p->inverse);
+        p->inverse = NULL;
+        MZV_TRY(mzv_inverse_create(&p->inverse, &spec));
+        const mzv_affine u = mzv_inverse_affine(p->inverse);
+        p->sum_shift = u.shift;
+        *weight = w;
+        if (fabs(u.scale + 1) < 1e-12) break;
+        w *= -u.scale;
+    }
+    const mzv_affine u = mzv_inverse_affine(p->inverse);
+    const mzv_inverse_facts *about = mzv_inverse_about(p->inverse);
+    if (!(fabs(u.scale + 1) < 1e-9))
+        return mzv_fail(MZV_ERR_INTERNAL, "attention: the sum's weight leaves a factor %.12g", u.scale);
+    p->facts.inverse_doublings = about->doublings;
+    p->facts.quotient_error = about->residual * about->residual;
+    return MZV_OK;
+}
+
+/* w exp(s) on the shifted scores. Errors count relative to the least sum: terms far below it may be off by as much as
+ * those near it. */
+static mzv_status plan_exp(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
+    const mzv_attention_range *r = &s->range;
+    const mzv_exp_spec spec = { .a = r->score_low,
+                                .b = r->score_high,
+                                .floor = fmax(r->lse_low, r->score_low),
+                                .target = s->target_error,
+                                .log_gain = log(weight),
+                                .squarings = MZV_EXP_AUTO };
+    MZV_TRY(mzv_exp_create(&p->exp, &spec));
+    p->exp_input = mzv_exp_affine(p->exp);
+    p->facts.exp_degree = mzv_exp_about(p->exp)->degree;
+    p->facts.exp_squarings = mzv_exp_about(p->exp)->squarings;
+    p->facts.exp_error = mzv_exp_about(p->exp)->error;
+    return MZV_OK;
+}
+
+static mzv_status plan_folds(mzv_attention_plan *p) {
+    const mzv_pair_layout *l = &p->layout;
+    const uint32_t outputs = l->heads * l->dim;
+    if (l->copies > 1)
+        MZV_TRY(mzv_fold_cyclic(&p->channels, outputs * l->pairs, l->copies, MZV_FOLD_RADIX_2));
+    MZV_TRY(mzv_fold_cyclic(&p->head, l->heads * l->pairs, l->dim * l->copies, MZV_FOLD_RADIX_2));
+    MZV_TRY(mzv_fold_window(&p->window, 1, l->tokens, l->group, MZV_FOLD_RADIX_2));
+    return mzv_fold_first(&p->first, 1, l->tokens, l->group, MZV_FOLD_RADIX_2);
+}
+
+static uint32_t count_levels(const mzv_attention_plan *p) {
+    const uint32_t projections = 1, scores = 1, quotient = 2, output = p->whole;
+    return projections + scores + mzv_exp_levels(p->exp) + mzv_inverse_levels(p->inverse) + quotient + output;
+}
+
+void mzv_attention_plan_clear(mzv_attention_plan *p) {
+    mzv_exp_destroy(p->exp);
+    mzv_inverse_destroy(p->inverse);
+    *p = (mzv_attention_plan){ 0 };
+}
+
+mzv_status mzv_attention_plan_make(mzv_attention_plan *out, const mzv_attention_spec *s) {
+    MZV_TRY(check(s));
+    mzv_attention_plan p = { .layout = s->layout, .weights = s->weights, .shift = s->shift, .whole = s->head < 0 };
+    double weight;
+    mzv_status status;
+    p.n_channels = s->weights.n_embd;
+    p.head_dim = s->weights.n_embd / s->weights.n_head;
+    p.n_heads = p.whole ? s->weights.n_head : 1;
+    p.first_head = p.whole ? 0 : (uint32_t)s->head;
+    p.value_scale = s->range.value_max;
+    p.output_scale = s->range.output_max;
+    MZV_TRY_GOTO(plan_quotient(&p, s, &weight), failed);
+    MZV_TRY_GOTO(plan_exp(&p, s, weight), failed);
+    MZV_TRY_GOTO(plan_folds(&p), failed);
+    p.gamma = sqrt(p.exp_input.scale / sqrt(p.head_dim));
+    p.facts.levels = count_levels(&p);
+    *out = p;
+    return MZV_OK;
+failed:
+    mzv_attention_plan_clear(&p);
+    return status;
+}
+
+mzv_status mzv_attention_about(mzv_attention_facts *out, const mzv_attention_spec *spec) {
+    mzv_attention_plan p;
+    MZV_TRY(mzv_attention_plan_make(&p, spec));
+    *out = p.facts;
+    mzv_attention_plan_clear(&p);
+    return MZV_OK;
+}
