@@ -9,6 +9,9 @@
 
 #include "backend/backend.h"
 #include "math/modarith.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define MZV_CPU_MIN_LOG_N 3 /* a cache line a row; automorphisms move whole lines */
 #define MZV_CPU_MAX_LOG_N 17
@@ -17,6 +20,8 @@
 #define MZV_CPU_PARALLEL_WORDS ((size_t)1 << 14)
 /* Words of a row that a fused operation treats at a time, so that they stay in the first-level cache. */
 #define MZV_CPU_BLOCK 512
+#define MZV_CPU_STRIP 8
+#define MZV_CPU_ROW 256
 
 typedef struct mzv_cpu_kernels mzv_cpu_kernels;
 
@@ -40,14 +45,6 @@ typedef struct mzv_cpu_products {
     bool accumulate;
 } mzv_cpu_products;
 
-/* r = sum over i < n_digits of digit[i] constant[i]: digits are centred, constants canonical. Source
- * digits lie below 2^`log_digit` in absolute value. */
-typedef struct mzv_cpu_conversion {
-    const int64_t *const *digit;
-    const uint64_t *constant;
-    uint32_t n_digits;
-} mzv_cpu_conversion;
-
 /* Where the words of an automorphism come from: line k of the result is line source[k] / 8 of the
  * argument, its words in the order order[source[k] % 8]. */
 typedef struct mzv_cpu_permutation {
@@ -55,7 +52,16 @@ typedef struct mzv_cpu_permutation {
     uint8_t order[MZV_CPU_LINE][MZV_CPU_LINE];
 } mzv_cpu_permutation;
 
-enum { MZV_CPU_ADD, MZV_CPU_SUB, MZV_CPU_MUL, MZV_CPU_MUL_ADD, MZV_CPU_N_BINARY };
+/* The streaming forms write past the caches, for operands that do not fit there. */
+enum {
+    MZV_CPU_ADD,
+    MZV_CPU_SUB,
+    MZV_CPU_MUL,
+    MZV_CPU_MUL_ADD,
+    MZV_CPU_ADD_STREAM,
+    MZV_CPU_SUB_STREAM,
+    MZV_CPU_N_BINARY
+};
 enum { MZV_CPU_MUL_CONST, MZV_CPU_MUL_CONST_ADD, MZV_CPU_ADD_CONST, MZV_CPU_N_WITH_CONST };
 
 typedef void mzv_cpu_binary(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n,
@@ -67,6 +73,8 @@ typedef void mzv_cpu_with_const(uint64_t *r, const uint64_t *a, uint64_t c, size
  * 64-byte aligned. Inputs and outputs are canonical. */
 struct mzv_cpu_kernels {
     const char *name;
+    uint32_t min_log_n; /* smaller rings take the scalar kernels */
+    bool fp64;          /* only primes that mzv_cpu_fp64_fits */
     mzv_cpu_binary *binary[MZV_CPU_N_BINARY];
     mzv_cpu_with_const *with_const[MZV_CPU_N_WITH_CONST];
     void (*ntt)(uint64_t *row, const mzv_cpu_prime *prime);
@@ -76,17 +84,26 @@ struct mzv_cpu_kernels {
     void (*intt_digit)(int64_t *digit, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
     /* r = NTT(v mod p), |v| < 2^62 */
     void (*lift)(uint64_t *r, const int64_t *v, const mzv_cpu_prime *prime);
-    /* r = NTT(conversion) */
-    void (*convert)(uint64_t *r, const mzv_cpu_conversion *conversion, const mzv_cpu_prime *prime);
     /* r = (a - r) c */
     void (*sub_from_scale)(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime);
     void (*sum_products)(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
     /* r = permuted a, or r += permuted a */
     void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
                     const mzv_cpu_prime *prime);
+    /* Base conversion a strip of MZV_CPU_STRIP columns of 256 at a time; NULL: row by row. `work` holds
+     * n_digits + 1 strips of N/256 lines. convert_strip leaves a row that finish_row completes:
+     * r = NTT(conversion), plus a c if `a` is not NULL. */
+    void (*load_strip)(double *work, const int64_t *const *digit, uint32_t n_digits, size_t column,
+                       uint32_t log_n);
+    void (*convert_strip)(uint64_t *r, double *work, const uint64_t *constant, uint32_t n_digits, size_t column,
+                          const mzv_cpu_prime *prime);
+    void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
 };
 
-extern const mzv_cpu_kernels mzv_cpu_scalar;
+extern const mzv_cpu_kernels mzv_cpu_scalar, mzv_cpu_avx2, mzv_cpu_avx512;
+
+/* cpu_bound.c: the FP64 kernels are exact for this prime and ring. */
+bool mzv_cpu_fp64_fits(uint64_t p, uint32_t log_n);
 
 struct mzv_backend {
     mzv_chain chain; /* primes: `prime_values` */
@@ -130,6 +147,10 @@ void mzv_cpu_pool_give(mzv_cpu_pool *pool, void *block);
 /* cpu_automorphism.c: takes N/16 words of scratch. */
 mzv_status mzv_cpu_permutation_make(mzv_stream *s, mzv_cpu_permutation *out, uint32_t galois) MZV_MUST_CHECK;
 
+/* `open` with kernels of the caller's choice. */
+mzv_status mzv_cpu_open_with(mzv_backend **out, const mzv_chain *chain,
+                             const mzv_cpu_kernels *kernels) MZV_MUST_CHECK;
+
 /* The entries of the table; see backend.h. */
 mzv_status mzv_cpu_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
 void mzv_cpu_close(mzv_backend *backend);
@@ -163,4 +184,7 @@ mzv_status mzv_cpu_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d,
 mzv_status mzv_cpu_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -2,10 +2,11 @@
  *
  * conv_{F -> t}(a) = sum over f in F of d_f (F/f) mod t, with digits d_f = [a (F/f)^-1]_f centred. Both
  * operations compute the digits of the source primes once, then one row for each target prime. */
+#include <omp.h>
 #include <string.h>
 
 #include "base/try.h"
-#include "cpu/cpu_backend.h"
+#include "cpu/cpu_scalar.h"
 
 /* A set of primes by their index in the chain, and where their rows lie in the view they come from. */
 typedef struct prime_set {
@@ -82,50 +83,138 @@ static mzv_status make_digits(mzv_stream *s, const int64_t ***out, mzv_cpoly a, 
     return MZV_OK;
 }
 
-/* r = NTT(conv), or (a - NTT(conv)) / F if `down`. */
-static void convert_rows(mzv_stream *s, mzv_poly r, mzv_cpoly a, const plan *p, const int64_t **digit,
-                         bool down) {
-    const size_t n = (size_t)1 << s->log_n;
-#pragma omp parallel for collapse(2) schedule(dynamic)
-    for (uint32_t b = 0; b < r.batch; b++)
-        for (uint32_t k = 0; k < p->target.n; k++) {
-            const uint32_t t = p->target.prime[k];
-            const mzv_cpu_prime *prime = &s->backend->primes[t];
-            const mzv_cpu_conversion conversion = { digit + (a.batch == 1 ? 0 : b) * p->source.n,
-                                                    p->constant[k], p->source.n };
-            uint64_t *row = mzv_cpu_row(r, b, p->target.row[k], s->log_n);
-            prime->kernels->convert(row, &conversion, prime);
-            if (down) {
-                const uint32_t from = (uint32_t)row_of(s->chain, a.basis, t);
-                prime->kernels->sub_from_scale(row, mzv_cpu_crow(a, b, from, s->log_n), p->product_inverse[k],
-                                               n, prime);
-            }
-        }
+/* Everything a change of basis knows about one call. */
+typedef struct change {
+    mzv_stream *s;
+    mzv_poly r;
+    mzv_cpoly a;
+    const plan *p;
+    const int64_t **digit;
+    bool down;
+} change;
+
+static const int64_t *const *digits_of(const change *c, uint32_t b) {
+    return c->digit + (c->a.batch == 1 ? 0 : b) * c->p->source.n;
 }
 
-static mzv_status change_basis(mzv_stream *s, mzv_poly r, mzv_cpoly a, const plan *p, bool down) {
+/* The row of a that belongs to target k. */
+static const uint64_t *minuend(const change *c, uint32_t b, uint32_t k) {
+    const int32_t row = row_of(c->s->chain, c->a.basis, c->p->target.prime[k]);
+    return mzv_cpu_crow(c->a, b, (uint32_t)row, c->s->log_n);
+}
+
+/* One target row at a time: r = NTT(conv), or (a - NTT(conv)) / F. */
+static void convert_row(const change *c, uint32_t b, uint32_t k) {
+    const mzv_cpu_prime *prime = &c->s->backend->primes[c->p->target.prime[k]];
+    uint64_t *row = mzv_cpu_row(c->r, b, c->p->target.row[k], c->s->log_n);
+    mzv_cpu_scalar_convert(row, digits_of(c, b), c->p->constant[k], c->p->source.n, prime);
+    prime->kernels->ntt(row, prime);
+    if (c->down)
+        prime->kernels->sub_from_scale(row, minuend(c, b, k), c->p->product_inverse[k],
+                                       (size_t)1 << c->s->log_n, prime);
+}
+
+/* One strip of all target rows that go by strips. */
+static void convert_strips(const change *c, uint32_t b, size_t column, double *work,
+                           const mzv_cpu_kernels *kernels) {
+    const plan *p = c->p;
+    kernels->load_strip(work, digits_of(c, b), p->source.n, column, c->s->log_n);
+    for (uint32_t k = 0; k < p->target.n; k++) {
+        const mzv_cpu_prime *prime = &c->s->backend->primes[p->target.prime[k]];
+        if (prime->kernels == kernels)
+            kernels->convert_strip(mzv_cpu_row(c->r, b, p->target.row[k], c->s->log_n), work, p->constant[k],
+                                   p->source.n, column, prime);
+    }
+}
+
+static void finish_row(const change *c, uint32_t b, uint32_t k, const mzv_cpu_prime *prime) {
+    uint64_t *row = mzv_cpu_row(c->r, b, c->p->target.row[k], c->s->log_n);
+    prime->kernels->finish_row(row, c->down ? minuend(c, b, k) : NULL, c->p->product_inverse[k], prime);
+}
+
+/* The kernels that convert by strips, if all source primes have them: digits of larger primes do not fit
+ * a double. */
+static const mzv_cpu_kernels *strip_kernels(const mzv_stream *s, const plan *p) {
+    const mzv_cpu_kernels *kernels = NULL;
+    for (uint32_t i = 0; i < p->source.n; i++) {
+        kernels = s->backend->primes[p->source.prime[i]].kernels;
+        if (kernels->convert_strip == NULL) return NULL;
+    }
+    return kernels;
+}
+
+/* The first half of the rows that go by strips. Scratch: n_digits + 1 strips for each thread. */
+static mzv_status run_strips(const change *c, const mzv_cpu_kernels *kernels) {
+    mzv_stream *s = c->s;
+    const size_t work_words = (size_t)(c->p->source.n + 1) * MZV_CPU_STRIP << s->log_n >> 8;
+    uint64_t *work = NULL;
+    MZV_TRY(mzv_take_words(s, &work, work_words * (size_t)omp_get_max_threads()));
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (uint32_t b = 0; b < c->r.batch; b++)
+        for (size_t column = 0; column < MZV_CPU_ROW; column += MZV_CPU_STRIP)
+            convert_strips(c, b, column, (double *)work + work_words * (size_t)omp_get_thread_num(), kernels);
+    return MZV_OK;
+}
+
+static mzv_status convert_rows(const change *c) {
+    const plan *p = c->p;
+    const mzv_cpu_kernels *kernels = strip_kernels(c->s, p);
+    if (kernels != NULL) MZV_TRY(run_strips(c, kernels));
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (uint32_t b = 0; b < c->r.batch; b++)
+        for (uint32_t k = 0; k < p->target.n; k++) {
+            const mzv_cpu_prime *prime = &c->s->backend->primes[p->target.prime[k]];
+            if (prime->kernels == kernels) {
+                finish_row(c, b, k, prime);
+            } else {
+                convert_row(c, b, k);
+            }
+        }
+    return MZV_OK;
+}
+
+/* finish_row computes NTT(conv') + a / F, so its constants take a factor -1/F in mod_down. */
+static void fold_product(const mzv_backend *backend, plan *p, const mzv_cpu_kernels *kernels) {
+    for (uint32_t k = 0; k < p->target.n; k++) {
+        const mzv_cpu_prime *prime = &backend->primes[p->target.prime[k]];
+        const uint64_t factor = mzv_mod_neg(p->product_inverse[k], prime->mod.p);
+        if (prime->kernels != kernels) continue;
+        for (uint32_t i = 0; i < p->source.n; i++)
+            p->constant[k][i] = mzv_mod_mul(p->constant[k][i], factor, prime->mod);
+    }
+}
+
+static mzv_status change_basis(mzv_stream *s, mzv_poly r, mzv_cpoly a, plan *p, bool down) {
     const size_t mark = mzv_mark(s);
-    const int64_t **digit = NULL;
+    change c = { s, r, a, p, NULL, down };
     mzv_status status;
-    MZV_TRY_GOTO(make_digits(s, &digit, a, p), done);
-    convert_rows(s, r, a, p, digit, down);
+    fill_constants(s->backend, p);
+    if (down) fold_product(s->backend, p, strip_kernels(s, p));
+    MZV_TRY_GOTO(make_digits(s, &c.digit, a, p), done);
+    MZV_TRY_GOTO(convert_rows(&c), done);
 done:
     mzv_release(s, mark);
     return status;
+}
+
+/* The rows that mod_up keeps. */
+static void copy_rows(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
+    const uint32_t n_rows = mzv_basis_size(a.basis);
+#pragma omp parallel for collapse(2)
+    for (uint32_t b = 0; b < r.batch; b++)
+        for (uint32_t i = 0; i < n_rows; i++) {
+            const int32_t row = row_of(s->chain, r.basis, mzv_prime_index(s->chain, a.basis, i));
+            memcpy(mzv_cpu_row(r, b, (uint32_t)row, s->log_n), mzv_cpu_crow(a, b, i, s->log_n),
+                   sizeof(uint64_t) << s->log_n);
+        }
 }
 
 mzv_status mzv_cpu_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     plan p;
     collect(s->chain, &p.source, a.basis, NULL);
     collect(s->chain, &p.target, r.basis, &a.basis);
-    fill_constants(s->backend, &p);
     MZV_TRY(change_basis(s, r, a, &p, false));
-    for (uint32_t b = 0; b < r.batch; b++)
-        for (uint32_t i = 0; i < p.source.n; i++) {
-            const int32_t row = row_of(s->chain, r.basis, p.source.prime[i]);
-            memcpy(mzv_cpu_row(r, b, (uint32_t)row, s->log_n), mzv_cpu_crow(a, b, i, s->log_n),
-                   sizeof(uint64_t) << s->log_n);
-        }
+    copy_rows(s, r, a);
     return MZV_OK;
 }
 
@@ -133,6 +222,5 @@ mzv_status mzv_cpu_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     plan p;
     collect(s->chain, &p.source, a.basis, &r.basis);
     collect(s->chain, &p.target, r.basis, NULL);
-    fill_constants(s->backend, &p);
     return change_basis(s, r, a, &p, true);
 }

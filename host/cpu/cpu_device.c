@@ -20,9 +20,8 @@ static mzv_status check_prime(const mzv_chain *chain, uint32_t i) {
     return MZV_OK;
 }
 
-static mzv_status check_chain(const mzv_chain *chain, int device) {
+static mzv_status check_chain(const mzv_chain *chain) {
     const uint32_t n_primes = chain->n_p + chain->n_q;
-    if (device != 0) return mzv_fail(MZV_ERR_NO_DEVICE, "cpu: device %d, there is only device 0", device);
     if (chain->log_n < MZV_CPU_MIN_LOG_N || chain->log_n > MZV_CPU_MAX_LOG_N)
         return mzv_fail(MZV_ERR_ARGUMENT, "cpu: log_n is %u, need %d to %d", chain->log_n, MZV_CPU_MIN_LOG_N,
                         MZV_CPU_MAX_LOG_N);
@@ -42,11 +41,9 @@ static void open_pairs(mzv_backend *backend, uint32_t n_primes) {
     }
 }
 
-mzv_status mzv_cpu_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant) {
-    const mzv_cpu_kernels *kernels = NULL;
+mzv_status mzv_cpu_open_with(mzv_backend **out, const mzv_chain *chain, const mzv_cpu_kernels *kernels) {
     mzv_status status;
-    MZV_TRY(check_chain(chain, device));
-    MZV_TRY(mzv_cpu_variant_find(&kernels, variant));
+    MZV_TRY(check_chain(chain));
     const uint32_t n_primes = chain->n_p + chain->n_q;
     mzv_backend *backend = calloc(1, sizeof *backend);
     if (backend == NULL) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes", sizeof *backend);
@@ -63,6 +60,13 @@ mzv_status mzv_cpu_open(mzv_backend **out, const mzv_chain *chain, int device, c
 fail:
     mzv_cpu_close(backend);
     return status;
+}
+
+mzv_status mzv_cpu_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant) {
+    const mzv_cpu_kernels *kernels = NULL;
+    if (device != 0) return mzv_fail(MZV_ERR_NO_DEVICE, "cpu: device %d, there is only device 0", device);
+    MZV_TRY(mzv_cpu_variant_find(&kernels, variant));
+    return mzv_cpu_open_with(out, chain, kernels);
 }
 
 void mzv_cpu_close(mzv_backend *backend) {

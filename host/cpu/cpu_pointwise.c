@@ -30,6 +30,13 @@ static mzv_status apply_binary(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly
     return MZV_OK;
 }
 
+/* Operands larger than this together do not fit in the caches that a core may count on. */
+#define STREAM_WORDS ((size_t)2 << 20)
+
+static bool streams(const mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
+    return 3 * n_words(s, r) > STREAM_WORDS && r.base != a.base && r.base != b.base;
+}
+
 static mzv_status apply_with_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c, uint32_t op) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
 #pragma omp parallel for collapse(2) if (n_words(s, r) >= MZV_CPU_PARALLEL_WORDS)
@@ -43,10 +50,10 @@ static mzv_status apply_with_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const
 }
 
 mzv_status mzv_cpu_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
-    return apply_binary(s, r, a, b, MZV_CPU_ADD);
+    return apply_binary(s, r, a, b, streams(s, r, a, b) ? MZV_CPU_ADD_STREAM : MZV_CPU_ADD);
 }
 mzv_status mzv_cpu_sub(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
-    return apply_binary(s, r, a, b, MZV_CPU_SUB);
+    return apply_binary(s, r, a, b, streams(s, r, a, b) ? MZV_CPU_SUB_STREAM : MZV_CPU_SUB);
 }
 mzv_status mzv_cpu_mul(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
     return apply_binary(s, r, a, b, MZV_CPU_MUL);

@@ -67,20 +67,18 @@ static uint64_t reduce_signed(mzv_i128 x, mzv_modulus mod) {
     return x < 0 ? mzv_mod_neg(r, mod.p) : r;
 }
 
-static uint64_t convert_word(const mzv_cpu_conversion *conversion, size_t k, mzv_modulus mod) {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < conversion->n_digits; i += TERMS_PER_REDUCTION) {
-        mzv_i128 partial = 0; /* |partial| < 8 2^60 2^k */
-        for (uint32_t j = i; j < i + TERMS_PER_REDUCTION && j < conversion->n_digits; j++)
-            partial += (mzv_i128)conversion->digit[j][k] * (int64_t)conversion->constant[j];
-        sum = mzv_mod_add(sum, reduce_signed(partial, mod), mod.p);
+void mzv_cpu_scalar_convert(uint64_t *r, const int64_t *const *digit, const uint64_t *constant,
+                            uint32_t n_digits, const mzv_cpu_prime *prime) {
+    const mzv_modulus mod = prime->mod;
+    for (size_t k = 0; k < (size_t)1 << prime->log_n; k++) {
+        r[k] = 0;
+        for (uint32_t i = 0; i < n_digits; i += TERMS_PER_REDUCTION) {
+            mzv_i128 partial = 0; /* |partial| < 8 2^60 2^k */
+            for (uint32_t j = i; j < i + TERMS_PER_REDUCTION && j < n_digits; j++)
+                partial += (mzv_i128)digit[j][k] * (int64_t)constant[j];
+            r[k] = mzv_mod_add(r[k], reduce_signed(partial, mod), mod.p);
+        }
     }
-    return sum;
-}
-
-static void convert(uint64_t *r, const mzv_cpu_conversion *conversion, const mzv_cpu_prime *prime) {
-    for (size_t k = 0; k < (size_t)1 << prime->log_n; k++) r[k] = convert_word(conversion, k, prime->mod);
-    mzv_cpu_scalar_ntt(r, prime);
 }
 
 /* Products below 2^(2k) between two reductions, of which mzv_mod_reduce takes 2^(63-k) together with a
@@ -103,8 +101,8 @@ static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n
         r[k] = sum_products_word(products, products->accumulate ? r[k] : 0, k, mod);
 }
 
-static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
-                    const mzv_cpu_prime *prime) {
+void mzv_cpu_scalar_permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
+                            bool accumulate, const mzv_cpu_prime *prime) {
     for (size_t line = 0; line < (size_t)1 << prime->log_n >> 3; line++) {
         const uint32_t source = permutation->source[line];
         const uint8_t *order = permutation->order[source % MZV_CPU_LINE];
@@ -121,7 +119,12 @@ static void intt(uint64_t *row, const mzv_cpu_prime *prime) {
 
 const mzv_cpu_kernels mzv_cpu_scalar = {
     .name = "scalar",
-    .binary = { [MZV_CPU_ADD] = add, [MZV_CPU_SUB] = sub, [MZV_CPU_MUL] = mul, [MZV_CPU_MUL_ADD] = mul_add },
+    .binary = { [MZV_CPU_ADD] = add,
+                [MZV_CPU_SUB] = sub,
+                [MZV_CPU_MUL] = mul,
+                [MZV_CPU_MUL_ADD] = mul_add,
+                [MZV_CPU_ADD_STREAM] = add,
+                [MZV_CPU_SUB_STREAM] = sub },
     .with_const = { [MZV_CPU_MUL_CONST] = mul_const,
                     [MZV_CPU_MUL_CONST_ADD] = mul_const_add,
                     [MZV_CPU_ADD_CONST] = add_const },
@@ -129,8 +132,7 @@ const mzv_cpu_kernels mzv_cpu_scalar = {
     .intt = intt,
     .intt_digit = intt_digit,
     .lift = lift,
-    .convert = convert,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
-    .permute = permute,
+    .permute = mzv_cpu_scalar_permute,
 };

@@ -1,0 +1,4 @@
+/* Kernels for AVX-512 (F, DQ, VL, BW). */
+#include "cpu/vec_avx512.h"
+
+#include "cpu/cpu_simd_kernels.h"

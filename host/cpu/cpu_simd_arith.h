@@ -1,0 +1,110 @@
+/* Residues as doubles: exact arithmetic modulo p with fused multiply-add [HLQ16].
+ *
+ * A residue x is an integer held in a double, balanced around 0 and lazy: |x| <= X p for a small X that
+ * each function states. A product costs six operations and no branch:
+ *     h = xw rounded, l = xw - h, c = x w / p rounded, r = (h - cp) + l = xw - cp.
+ * With |x| <= X p and |w| <= p/2 the quotient is off by 1/2 and by the roundings of h, of 1/p and of
+ * their product, X p 2^-53 in all, so |r| <= (1/2 + X p 2^-53) p. Rounding to an integer by adding
+ * 1.5 2^52 needs |h/p| < 2^51, that is X p < 2^52; then h - cp and r are integers below 2^53, and every
+ * step is exact. mzv_cpu_fp64_fits follows X through the transforms. */
+#ifndef MZV_CPU_SIMD_ARITH_H
+#define MZV_CPU_SIMD_ARITH_H
+#include "cpu/cpu_backend.h"
+
+#define ROUND_MAGIC 0x1.8p52                       /* adding it rounds to an integer */
+#define ROUND_BITS UINT64_C(0x4338000000000000)    /* its bits */
+#define WORD_MAGIC 0x1p52                          /* bits of 2^52 + x, 0 <= x < 2^52, are x under these: */
+#define WORD_BITS UINT64_C(0x4330000000000000)
+
+typedef struct field {
+    vd p, p_inverse, magic;
+} field;
+
+VEC_INLINE field field_of(const mzv_cpu_prime *prime) {
+    const double p = (double)prime->mod.p;
+    const field f = { vd_set(p), vd_set(1.0 / p), vd_set(ROUND_MAGIC) };
+    return f;
+}
+
+/* A canonical constant as a double in (-p/2, p/2). */
+static inline double balanced(uint64_t c, uint64_t p) {
+    return c > p / 2 ? -(double)(p - c) : (double)c;
+}
+
+/* c with h / p = c + fraction. */
+VEC_INLINE vd quotient(vd h, const field *f) { return vd_sub(vd_fma(h, f->p_inverse, f->magic), f->magic); }
+
+/* x w, within (1/2 + X p 2^-53) p. */
+VEC_INLINE vd mul_mod(vd x, vd w, const field *f) {
+    const vd h = vd_mul(x, w);
+    const vd l = vd_fms(x, w, h);
+    return vd_add(vd_fnma(quotient(h, f), f->p, h), l);
+}
+
+/* x within p/2, or one rounding above; |x| < 2^53. */
+VEC_INLINE vd normalise(vd x, const field *f) { return vd_fnma(quotient(x, f), f->p, x); }
+
+VEC_INLINE vd from_words(vu x) {
+    return vd_sub(vu_as_double(vu_or(x, vu_set(WORD_BITS))), vd_set(WORD_MAGIC));
+}
+VEC_INLINE vd load_words(const uint64_t *x) { return from_words(vu_load(x)); }
+
+/* Canonical words of |x| < p. */
+VEC_INLINE vu to_words(vd x, const field *f) {
+    const vd positive = vd_add(x, vd_if_less(x, vd_set(0.0), f->p));
+    return vu_xor(vd_bits(vd_add(positive, vd_set(WORD_MAGIC))), vu_set(WORD_BITS));
+}
+
+/* Canonical words of |x| < 2^53. */
+VEC_INLINE vu to_words_lazy(vd x, const field *f) { return to_words(normalise(x, f), f); }
+
+/* Centred signed words of |x| < p: (p - 1) / 2 is `half`. */
+VEC_INLINE vu to_centred(vd x, vd half, const field *f) {
+    const vd down = vd_sub(x, vd_if_less(half, x, f->p));
+    const vd centred = vd_add(down, vd_if_less(down, vd_sub(vd_set(0.0), half), f->p));
+    return vu_sub(vd_bits(vd_add(centred, f->magic)), vu_set(ROUND_BITS));
+}
+
+/* Signed words below 2^51 in absolute value. */
+VEC_INLINE vd load_centred(const int64_t *x) {
+    const vu biased = vu_add(vu_load((const uint64_t *)x), vu_set(ROUND_BITS));
+    return vd_sub(vu_as_double(biased), vd_set(ROUND_MAGIC));
+}
+
+/* Sums of products, reduced once. `high` starts at a large number whose last place is 2^49 and takes each
+ * product rounded to it; `low` takes what rounding left, an integer of at most 2^48:
+ *     high' = high + xw rounded;  low' = low + (xw - (high' - high)).
+ * Both stay exact while |sum| < 2^100 and |low| <= 2^53: 16 products of a residue with a centred digit
+ * (below 2^96), 8 of two canonical residues (below 2^97). */
+#define SUM_MAGIC 0x1.8p101
+#define SUM_UNIT 0x1p49
+#define SUM_CENTRED_TERMS 16
+#define SUM_CANONICAL_TERMS 8
+
+typedef struct product_sum {
+    vd high, low;
+} product_sum;
+
+VEC_INLINE product_sum sum_start(void) {
+    const product_sum s = { vd_set(SUM_MAGIC), vd_set(0.0) };
+    return s;
+}
+
+VEC_INLINE void sum_add(product_sum *s, vd x, vd w) {
+    const vd high = vd_fma(x, w, s->high);
+    s->low = vd_add(s->low, vd_fms(x, w, vd_sub(high, s->high)));
+    s->high = high;
+}
+
+/* 2^49 mod p, over 2^49: times `high` it is a product of an integer below 2^51 with a balanced residue. */
+static inline double sum_factor(const mzv_cpu_prime *prime) {
+    return balanced(mzv_mod_reduce(UINT64_C(1) << 49, prime->mod), prime->mod.p) / SUM_UNIT;
+}
+
+/* The sum modulo p, within p/2. */
+VEC_INLINE vd sum_finish(const product_sum *s, vd factor, const field *f) {
+    const vd high = mul_mod(vd_sub(s->high, vd_set(SUM_MAGIC)), factor, f);
+    return normalise(vd_add(high, s->low), f);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* Level 1 and sums of products on vectors. Rows are 64-byte aligned and a multiple of 8 words long. */
+#ifndef MZV_CPU_SIMD_POINTWISE_H
+#define MZV_CPU_SIMD_POINTWISE_H
+#include "cpu/cpu_simd_arith.h"
+
+VEC_INLINE vu add_words(vu a, vu b, vu p) {
+    const vu sum = vu_add(a, b);
+    return vu_if_negative(vu_sub(sum, p), sum);
+}
+
+VEC_INLINE vu sub_words(vu a, vu b, vu p) {
+    const vu difference = vu_sub(a, b);
+    return vu_if_negative(difference, vu_add(difference, p));
+}
+
+static void add(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p);
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, add_words(vu_load(a + k), vu_load(b + k), p));
+}
+
+static void add_stream(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n,
+                       const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p);
+    for (size_t k = 0; k < n; k += LANES) vu_stream(r + k, add_words(vu_load(a + k), vu_load(b + k), p));
+    _mm_sfence();
+}
+
+static void sub(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p);
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, sub_words(vu_load(a + k), vu_load(b + k), p));
+}
+
+static void sub_stream(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n,
+                       const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p);
+    for (size_t k = 0; k < n; k += LANES) vu_stream(r + k, sub_words(vu_load(a + k), vu_load(b + k), p));
+    _mm_sfence();
+}
+
+/* Both operands canonical: one is below p, the other below 2 p/2, so X = 2. */
+static void mul(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    for (size_t k = 0; k < n; k += LANES)
+        vu_store(r + k, to_words(mul_mod(load_words(a + k), load_words(b + k), &f), &f));
+}
+
+static void mul_add(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    for (size_t k = 0; k < n; k += LANES) {
+        const vd product = mul_mod(load_words(a + k), load_words(b + k), &f);
+        vu_store(r + k, to_words_lazy(vd_add(load_words(r + k), product), &f));
+    }
+}
+
+static void mul_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    const vd w = vd_set(balanced(c, prime->mod.p));
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, to_words(mul_mod(load_words(a + k), w, &f), &f));
+}
+
+static void mul_const_add(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    const vd w = vd_set(balanced(c, prime->mod.p));
+    for (size_t k = 0; k < n; k += LANES)
+        vu_store(r + k, to_words_lazy(vd_add(load_words(r + k), mul_mod(load_words(a + k), w, &f)), &f));
+}
+
+static void add_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p), word = vu_set(c);
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, add_words(vu_load(a + k), word, p));
+}
+
+static void sub_from_scale(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    const vd w = vd_set(balanced(c, prime->mod.p));
+    for (size_t k = 0; k < n; k += LANES) {
+        const vd difference = vd_sub(load_words(a + k), load_words(r + k));
+        vu_store(r + k, to_words(mul_mod(difference, w, &f), &f));
+    }
+}
+
+/* Two vectors side by side, for two independent chains of additions. */
+VEC_INLINE void sum_pair(uint64_t *r, const mzv_cpu_products *products, size_t k, vd factor, const field *f) {
+    vd total[2] = { vd_set(0.0), vd_set(0.0) };
+    if (products->accumulate)
+        for (int v = 0; v < 2; v++) total[v] = load_words(r + k + v * LANES);
+    for (uint32_t i = 0; i < products->n_terms; i += SUM_CANONICAL_TERMS) {
+        product_sum sum[2] = { sum_start(), sum_start() };
+        for (uint32_t j = i; j < i + SUM_CANONICAL_TERMS && j < products->n_terms; j++)
+            for (int v = 0; v < 2; v++)
+                sum_add(&sum[v], load_words(products->a[j] + k + v * LANES),
+                        load_words(products->b[j] + k + v * LANES));
+        for (int v = 0; v < 2; v++)
+            total[v] = normalise(vd_add(total[v], sum_finish(&sum[v], factor, f)), f);
+    }
+    for (int v = 0; v < 2; v++) vu_store(r + k + v * LANES, to_words(total[v], f));
+}
+
+static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
+    const field f = field_of(prime);
+    const vd factor = vd_set(sum_factor(prime));
+    for (size_t k = 0; k < n; k += 2 * LANES) sum_pair(r, products, k, factor, &f);
+}
+
+#endif
