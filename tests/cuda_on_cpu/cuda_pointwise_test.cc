@@ -1,5 +1,5 @@
 // Level 1 and the automorphism on the CUDA kernels: equal to the scalar CPU backend, and to the definition.
-#include "fake_device.h"
+#include "observe.h"
 #include "pair.h"
 
 namespace cuda_on_cpu {

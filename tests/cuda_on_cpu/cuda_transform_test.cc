@@ -1,6 +1,6 @@
 // Transforms, lift and changes of basis on the CUDA kernels, with both arithmetics: equal to the scalar CPU
 // backend at every level, and the transform equal to its definition.
-#include "fake_device.h"
+#include "observe.h"
 #include "pair.h"
 
 #include "math/modarith.h"
@@ -26,7 +26,7 @@ TEST(CudaTransform, EqualsScalarForEveryRingAndOrderOfThreads) {
     for (const char *variant : kVariants)
         for (uint32_t log_n = 10; log_n <= 15; log_n++) {
             Pair pair(log_n, 1, 5, kBits, variant);
-            device().order = kOrders[log_n % 3];
+            use_order(kOrders[log_n % 3]);
             check_transforms(pair, {1, {1, 0, 5}, 0}, Fill::kUniform);
         }
 }
@@ -43,7 +43,7 @@ TEST(CudaTransform, EqualsScalarOnEdgesInEveryOrderOfThreads) {
     for (const char *variant : kVariants) {
         Pair pair(11, 1, 5, kBits, variant);
         for (Order order : kOrders) {
-            device().order = order;
+            use_order(order);
             for (Fill fill : kFills) {
                 check_transforms(pair, {1, {1, 0, 5}, 0}, fill);
                 check_transforms(pair, {3, {0, 1, 3}, 40}, fill);

@@ -1,6 +1,6 @@
 #include "pair.h"
 
-#include "fake_device.h"
+#include "observe.h"
 #include "math/primes.h"
 
 namespace cuda_on_cpu {
@@ -19,7 +19,7 @@ std::vector<uint64_t> make_primes(uint32_t log_n, uint32_t n, const std::vector<
 
 Pair::Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant)
     : primes_(make_primes(log_n, n_p + n_q, bits)), chain_{log_n, n_p, n_q, primes_.data()} {
-    reset();
+    restart_machine();
     EXPECT_EQ(mzv_cpu_ops.open(&cpu_backend_, &chain_, 0, "scalar"), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cuda_ops.open(&cuda_backend_, &chain_, 0, variant), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cpu_ops.stream_open(&cpu, cpu_backend_), MZV_OK) << mzv_last_error();
@@ -33,7 +33,7 @@ Pair::~Pair() {
     mzv_cuda_ops.stream_close(cuda);
     mzv_cpu_ops.close(cpu_backend_);
     mzv_cuda_ops.close(cuda_backend_);
-    EXPECT_EQ(n_live(), 0u) << "something on the device was not given back";
+    EXPECT_TRUE(all_given_back()) << "something on the device was not given back";
 }
 
 uint64_t Pair::word(Fill fill, uint64_t p) {
@@ -88,11 +88,11 @@ std::vector<uint64_t> Pair::download(mzv_stream *s, mzv_poly r) {
 }
 
 void Pair::expect_equal(const Poly &r, const Operation &operation) {
-    const long n_kernels = device().n_kernels;
+    kernels_ran_since_last();
     ASSERT_EQ(operation(cpu, false), MZV_OK) << mzv_last_error();
     ASSERT_EQ(operation(cuda, true), MZV_OK) << mzv_last_error();
     const std::vector<uint64_t> expected = download(cpu, r.cpu), found = download(cuda, r.cuda);
-    ASSERT_GT(device().n_kernels, n_kernels) << "no kernel ran";
+    ASSERT_TRUE(kernels_ran_since_last()) << "no kernel ran";
     size_t n_wrong = 0, first = 0;
     for (size_t i = expected.size(); i-- > 0;)
         if (expected[i] != found[i]) n_wrong++, first = i;

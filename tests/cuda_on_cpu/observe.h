@@ -1,0 +1,14 @@
+// What the tests of the kernels see of the machine: the fake device, or a real one where the same tests run on it
+// (observe_fake.cc, observe_real.cc).
+#pragma once
+
+#include "fibers.h"
+
+namespace cuda_on_cpu {
+
+void restart_machine();        // forgets orders, failures and counts
+void use_order(Order order);   // in which threads run from now on; a real device chooses itself
+bool kernels_ran_since_last(); // whether any kernel ran since the last call; a real device cannot say no
+bool all_given_back();         // whether nothing of the device is held; a real device cannot say no
+
+} // namespace cuda_on_cpu

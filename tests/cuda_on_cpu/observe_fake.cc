@@ -1,0 +1,20 @@
+#include "fake_device.h"
+#include "observe.h"
+
+namespace cuda_on_cpu {
+
+void restart_machine() { reset(); }
+
+void use_order(Order order) { device().order = order; }
+
+bool kernels_ran_since_last() {
+    static long before = 0;
+    const long now = device().n_kernels;
+    const bool ran = now != before;
+    before = now;
+    return ran;
+}
+
+bool all_given_back() { return n_live() == 0; }
+
+} // namespace cuda_on_cpu
