@@ -20,7 +20,9 @@ TEST(Bytes, SizeArithmeticRefusesOverflowAndKeepsTheOutput) {
 }
 
 TEST(Bytes, RoundUp) {
-    const size_t cases[][2] = { { 0, 0 }, { 1, 64 }, { 64, 64 }, { 65, 128 }, { SIZE_MAX - 63, SIZE_MAX - 63 } };
+    const size_t cases[][2] = {
+        { 0, 0 }, { 1, 64 }, { 64, 64 }, { 65, 128 }, { SIZE_MAX - 63, SIZE_MAX - 63 }
+    };
     for (const auto &c : cases) {
         size_t out = 1;
         EXPECT_TRUE(mzv_size_round_up(&out, c[0], 64));
@@ -39,8 +41,8 @@ TEST(Bytes, WritesLittleEndian) {
     ASSERT_EQ(mzv_write_u32(&w, 0x03040506), MZV_OK);
     ASSERT_EQ(mzv_write_u64(&w, 0x0708090A0B0C0D0Eu), MZV_OK);
     ASSERT_EQ(mzv_write_f64(&w, -2.0), MZV_OK);
-    const uint8_t expected[23] = { 0xAB, 2,    1,    6, 5, 4, 3, 0x0E, 0x0D, 0x0C, 0x0B, 0x0A,
-                                   9,    8,    7,    0, 0, 0, 0, 0,    0,    0,    0xC0 };
+    const uint8_t expected[23] = { 0xAB, 2, 1, 6, 5, 4, 3, 0x0E, 0x0D, 0x0C, 0x0B, 0x0A,
+                                   9,    8, 7, 0, 0, 0, 0, 0,    0,    0,    0xC0 };
     EXPECT_EQ(memcmp(buffer, expected, sizeof buffer), 0);
 }
 

@@ -14,7 +14,9 @@
 #include "base/fault.h"
 #include "base/temporary.h"
 
-static bool message_has(const std::string &text) { return std::string(mzv_last_error()).find(text) != std::string::npos; }
+static bool message_has(const std::string &text) {
+    return std::string(mzv_last_error()).find(text) != std::string::npos;
+}
 
 static const Bytes sample = { 'm', 'e', 'z', 'z', 'a', 0, 'v', 'o', 'c', 'e' };
 
@@ -148,8 +150,10 @@ TEST(File, FailedWriteLeavesTheOldFileAndNothingElse) {
         int error;
         const char *text;
     } cases[] = {
-        { MZV_FAULT_OPEN, EACCES, "Permission denied" },      { MZV_FAULT_WRITE, ENOSPC, "No space left on device" },
-        { MZV_FAULT_SYNC, EIO, "Input/output error" },        { MZV_FAULT_RENAME, EXDEV, "Invalid cross-device link" },
+        { MZV_FAULT_OPEN, EACCES, "Permission denied" },
+        { MZV_FAULT_WRITE, ENOSPC, "No space left on device" },
+        { MZV_FAULT_SYNC, EIO, "Input/output error" },
+        { MZV_FAULT_RENAME, EXDEV, "Invalid cross-device link" },
     };
     for (const auto &c : cases) {
         Temporary dir;

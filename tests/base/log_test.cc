@@ -17,7 +17,7 @@ TEST(Log, PassesOnWhatTheLevelAllows) {
     mzv_log_print(&log, MZV_LOG_WARN, "a %d", 1);
     mzv_log_print(&log, MZV_LOG_INFO, "b");
     mzv_log_print(&log, MZV_LOG_DEBUG, "c");
-    EXPECT_EQ(lines, (std::vector<std::string>{ "0a 1", "1b" }));
+    EXPECT_EQ(lines, (std::vector<std::string> { "0a 1", "1b" }));
 }
 
 TEST(Log, CutsLongLines) {
@@ -36,7 +36,7 @@ TEST(Log, SilentWithoutFunction) {
     EXPECT_TRUE(lines.empty());
     log.write = collect;
     mzv_log_print(&log, MZV_LOG_DEBUG, "heard");
-    EXPECT_EQ(lines, (std::vector<std::string>{ "2heard" }));
+    EXPECT_EQ(lines, (std::vector<std::string> { "2heard" }));
 }
 
 TEST(Clock, DoesNotGoBack) {

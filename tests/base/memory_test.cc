@@ -18,7 +18,8 @@ static uint64_t available(const Temporary &root) {
     return bytes;
 }
 
-static const char meminfo[] = "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n";
+static const char meminfo[] =
+    "MemTotal:       16000000 kB\nMemFree:         1000000 kB\nMemAvailable:    8000000 kB\n";
 
 TEST(Memory, WithoutGroupsItIsMemAvailable) {
     Temporary root;

@@ -12,7 +12,8 @@
 #include "base/fault.h"
 #include "base/temporary.h"
 
-static std::string rng_text(const Bytes &seed, const std::string &label, uint64_t index, size_t offset, size_t n) {
+static std::string rng_text(const Bytes &seed, const std::string &label, uint64_t index, size_t offset,
+                            size_t n) {
     mzv_rng rng;
     mzv_rng_init(&rng, seed.data(), label.c_str(), index);
     Bytes out(offset + n);
@@ -96,7 +97,8 @@ TEST(Random, StreamsAgreeWithLibsodium) {
     size_t offset = 0, n = 0;
     while (file >> seed >> label >> index >> offset >> bytes) {
         const Bytes text = label == "-" ? Bytes() : unhex(label);
-        EXPECT_EQ(rng_text(unhex(seed), std::string(text.begin(), text.end()), index, offset, 64), bytes) << label;
+        EXPECT_EQ(rng_text(unhex(seed), std::string(text.begin(), text.end()), index, offset, 64), bytes)
+            << label;
         n++;
     }
     EXPECT_EQ(n, 40u);
@@ -111,7 +113,8 @@ TEST(Random, SplitIntoCallsDoesNotMatter) {
     mzv_rng_bytes(&rng, whole.data(), n);
     for (size_t step : { 1, 7, 64, 511, 512, 513, 1500 }) {
         mzv_rng_init(&rng, seed.data(), "split", 3);
-        for (size_t at = 0; at < n; at += step) mzv_rng_bytes(&rng, pieces.data() + at, std::min(step, n - at));
+        for (size_t at = 0; at < n; at += step)
+            mzv_rng_bytes(&rng, pieces.data() + at, std::min(step, n - at));
         EXPECT_EQ(pieces, whole) << step;
     }
     mzv_rng_init(&rng, seed.data(), "split", 3);
@@ -129,8 +132,9 @@ TEST(Random, StreamsAreSeparated) {
     std::set<std::string> seen;
     size_t n = 0;
     for (const Bytes &seed : { zero, one }) {
-        for (const std::string &label : { std::string(), std::string("a"), std::string(16, 'a'), std::string(17, 'a'),
-                                         std::string(32, 'a'), std::string("noise"), std::string("secret") }) {
+        for (const std::string &label :
+             { std::string(), std::string("a"), std::string(16, 'a'), std::string(17, 'a'),
+               std::string(32, 'a'), std::string("noise"), std::string("secret") }) {
             for (uint64_t index : { UINT64_C(0), UINT64_C(1), UINT64_C(1) << 32, UINT64_MAX }) {
                 seen.insert(rng_text(seed, label, index, 0, 32));
                 n++;

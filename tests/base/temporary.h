@@ -10,7 +10,7 @@
 #include <vector>
 
 class Temporary {
-public:
+  public:
     Temporary() {
         std::string name = (std::filesystem::temp_directory_path() / "mzv-test-XXXXXX").string();
         if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp");
@@ -27,10 +27,11 @@ public:
     std::string dir() const { return root.string(); }
     /* Number of entries: 0 says that nothing was left behind. */
     size_t entries() const {
-        return (size_t)std::distance(std::filesystem::directory_iterator(root), std::filesystem::directory_iterator());
+        return (size_t)std::distance(std::filesystem::directory_iterator(root),
+                                     std::filesystem::directory_iterator());
     }
 
-private:
+  private:
     std::filesystem::path root;
 };
 

@@ -22,7 +22,8 @@ TEST(Utf8, EveryCodePointRoundTrips) {
     }
 }
 
-/* All two-byte starts and all three-byte strings: valid exactly where re-encoding the value gives the bytes back. */
+/* All two-byte starts and all three-byte strings: valid exactly where re-encoding the value gives the bytes
+ * back. */
 TEST(Utf8, AcceptsNothingElse) {
     size_t n_valid[4] = { 0 };
     for (uint32_t word = 0; word < (1u << 24); word += 1) {

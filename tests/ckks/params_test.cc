@@ -13,7 +13,9 @@
 #include "base/temporary.h"
 #include "math/primes.h"
 
-static bool message_has(const std::string &text) { return std::string(mzv_last_error()).find(text) != std::string::npos; }
+static bool message_has(const std::string &text) {
+    return std::string(mzv_last_error()).find(text) != std::string::npos;
+}
 
 /* One set of tests/vectors/params.txt. */
 struct Known {
@@ -62,8 +64,8 @@ TEST(Params, AgreesWithTheDefinitionInPython) {
     }
 }
 
-/* In particular scale[l]^2 / q_l is scale[l-1] within the two roundings of that step: what a product followed by a
- * rescale may rely on. */
+/* In particular scale[l]^2 / q_l is scale[l-1] within the two roundings of that step: what a product followed
+ * by a rescale may rely on. */
 TEST(Params, ChainsKeepTheirPromises) {
     for (const Known &k : known_sets()) {
         SCOPED_TRACE(k.name);
@@ -78,7 +80,8 @@ TEST(Params, ChainsKeepTheirPromises) {
         }
         const uint64_t *q = f.primes + k.params.n_special;
         EXPECT_LT(q[0], UINT64_C(1) << k.params.log_q0);
-        for (uint32_t i = 0; i < k.params.n_special; i++) EXPECT_LT(f.primes[i], UINT64_C(1) << k.params.log_special);
+        for (uint32_t i = 0; i < k.params.n_special; i++)
+            EXPECT_LT(f.primes[i], UINT64_C(1) << k.params.log_special);
         for (uint32_t l = 0; l <= k.params.n_levels; l++) {
             EXPECT_LE(fabs(f.scale[l] / ldexp(1, (int)k.params.log_scale) - 1), 0x1p-8) << l;
             if (l == 0) continue;
@@ -116,7 +119,8 @@ TEST(Params, NamedSetsAreSecureOrSaySo) {
     EXPECT_EQ(n, 5u);
     mzv_params p = {};
     EXPECT_EQ(mzv_params_named(&p, "n99"), MZV_ERR_ARGUMENT);
-    EXPECT_TRUE(message_has("n13-leveled, n14-leveled, n15-leveled, n16-leveled, toy-leveled")) << mzv_last_error();
+    EXPECT_TRUE(message_has("n13-leveled, n14-leveled, n15-leveled, n16-leveled, toy-leveled"))
+        << mzv_last_error();
     EXPECT_EQ(mzv_params_named(&p, nullptr), MZV_ERR_ARGUMENT);
     EXPECT_EQ(p.log_n, 0u);
 }
@@ -167,10 +171,12 @@ TEST(Params, EveryRuleHasItsRefusal) {
         { [](mzv_params *p) { p->n_levels = 61; }, "n_levels is 61, need 0 to 60" },
         { [](mzv_params *p) { p->n_levels = UINT32_MAX; }, "n_levels is 4294967295" },
         { [](mzv_params *p) { p->n_levels = 48; }, "49 limbs by n_special 3 are 17 digits, need at most 16" },
-        { [](mzv_params *p) { p->log_q0 = 35; }, "q_0 of 35 bits leaves no room for a message of scale 2^35" },
+        { [](mzv_params *p) { p->log_q0 = 35; },
+          "q_0 of 35 bits leaves no room for a message of scale 2^35" },
         { [](mzv_params *p) { p->log_special = 35; }, "digit 0 has 115.00" },
         { [](mzv_params *p) { p->log_n = 17, p->log_scale = 20; }, "prime" },
-        { [](mzv_params *p) { p->insecure_toy = false; }, "log2(QP) is 390.00, the cap for 128 bits at N = 2^12 is 106" },
+        { [](mzv_params *p) { p->insecure_toy = false; },
+          "log2(QP) is 390.00, the cap for 128 bits at N = 2^12 is 106" },
     };
     mzv_param_facts f, before;
     memset(&f, 0xA5, sizeof f);

@@ -8,12 +8,15 @@
 
 #include "math/primes.h"
 
-static bool message_has(const std::string &text) { return std::string(mzv_last_error()).find(text) != std::string::npos; }
+static bool message_has(const std::string &text) {
+    return std::string(mzv_last_error()).find(text) != std::string::npos;
+}
 
 /* [BCC+24, table 5.2] as published, less one for the two entries that the estimator refused. */
 TEST(Security, Table) {
-    const double published[7][3] = { { 53, 36, 27 },     { 106, 73, 56 },     { 214, 147, 114 },   { 430, 297, 230 },
-                                     { 868, 597, 462 },  { 1747, 1199, 929 }, { 3523, 2411, 1866 } };
+    const double published[7][3] = { { 53, 36, 27 },      { 106, 73, 56 },   { 214, 147, 114 },
+                                     { 430, 297, 230 },   { 868, 597, 462 }, { 1747, 1199, 929 },
+                                     { 3523, 2411, 1866 } };
     for (uint32_t i = 0; i < 7; i++) {
         for (uint32_t j = 0; j < 3; j++) {
             const bool lowered = (i == 4 && j == 1) || (i == 6 && j == 2);
@@ -28,7 +31,8 @@ TEST(Security, Table) {
 TEST(Security, GateGivesTheBitsOfTheTable) {
     const struct {
         uint32_t n_primes, log_prime, bits;
-    } cases[] = { { 2, 57, 256 }, { 3, 38, 256 }, { 3, 39, 192 }, { 3, 49, 192 }, { 3, 50, 128 }, { 4, 53, 128 } };
+    } cases[] = { { 2, 57, 256 }, { 3, 38, 256 }, { 3, 39, 192 },
+                  { 3, 49, 192 }, { 3, 50, 128 }, { 4, 53, 128 } };
     for (const auto &c : cases) {
         uint64_t primes[4], limit = UINT64_C(1) << c.log_prime;
         double sum = 0;
@@ -46,7 +50,8 @@ TEST(Security, GateGivesTheBitsOfTheTable) {
     }
 }
 
-/* Exact logarithms, not bit counts: four numbers of 54 bits, 4 * 53.5 = 214 bits in all, pass only from below. */
+/* Exact logarithms, not bit counts: four numbers of 54 bits, 4 * 53.5 = 214 bits in all, pass only from
+ * below. */
 TEST(Security, GateWeighsExactLogarithms) {
     const uint64_t root = (uint64_t)(exp2(53.5)); /* 2^53.5, floor */
     uint64_t below[4] = { root, root, root, root }, above[4] = { root, root, root, root + 4096 };
@@ -57,14 +62,17 @@ TEST(Security, GateWeighsExactLogarithms) {
 }
 
 TEST(Security, RefusalHasNumbersAndTheNextStep) {
-    const uint64_t primes[5] = { UINT64_C(1) << 50, UINT64_C(1) << 50, UINT64_C(1) << 50, UINT64_C(1) << 50, 1 << 20 };
+    const uint64_t primes[5] = { UINT64_C(1) << 50, UINT64_C(1) << 50, UINT64_C(1) << 50, UINT64_C(1) << 50,
+                                 1 << 20 };
     mzv_security s = {};
     EXPECT_EQ(mzv_security_gate(&s, 13, primes, 5, false), MZV_ERR_PARAMS);
-    EXPECT_STREQ(mzv_last_error(), "security: log2(QP) is 220.00, the cap for 128 bits at N = 2^13 is 214: drop 6.00 bits of "
-                                   "primes, or take log_n 14");
+    EXPECT_STREQ(mzv_last_error(),
+                 "security: log2(QP) is 220.00, the cap for 128 bits at N = 2^13 is 214: drop 6.00 bits of "
+                 "primes, or take log_n 14");
     EXPECT_EQ(s.log_n, 0u);
     EXPECT_EQ(mzv_security_gate(&s, 10, primes, 1, false), MZV_ERR_PARAMS);
-    EXPECT_TRUE(message_has("no parameters at N = 2^10 are 128-bit secure; take log_n 11")) << mzv_last_error();
+    EXPECT_TRUE(message_has("no parameters at N = 2^10 are 128-bit secure; take log_n 11"))
+        << mzv_last_error();
     EXPECT_EQ(mzv_security_gate(&s, 13, primes, 5, true), MZV_OK);
     EXPECT_EQ(s.bits, 0u);
     EXPECT_NEAR(s.margin, -6, 1e-9);
@@ -83,7 +91,8 @@ TEST(Security, TextSaysWhatHolds) {
     EXPECT_STREQ(text, "128-bit secure: log2(QP) 200.00 of 214 at N = 2^13, margin 14.00");
     ASSERT_EQ(mzv_security_gate(&s, 11, primes, 4, true), MZV_OK);
     mzv_security_text(text, sizeof text, &s);
-    EXPECT_STREQ(text, "INSECURE TOY SET, below 128 bits: log2(QP) 200.00, cap 53 at N = 2^11, margin -147.00");
+    EXPECT_STREQ(text,
+                 "INSECURE TOY SET, below 128 bits: log2(QP) 200.00, cap 53 at N = 2^11, margin -147.00");
 }
 
 TEST(Security, SparseSecretRules) {
@@ -168,7 +177,8 @@ TEST(Security, SmallestSaysWhatDoesNotFit) {
     mzv_params p;
     mzv_params_need need = { 58, 59, 60, 60, 0 };
     EXPECT_EQ(mzv_params_smallest(&p, &need), MZV_ERR_PARAMS);
-    EXPECT_TRUE(message_has("the cap at N = 2^17 is 3523") && message_has("bits too many")) << mzv_last_error();
+    EXPECT_TRUE(message_has("the cap at N = 2^17 is 3523") && message_has("bits too many"))
+        << mzv_last_error();
     need = { 5, 40, 40, 48, 0 };
     EXPECT_EQ(mzv_params_smallest(&p, &need), MZV_ERR_PARAMS);
     EXPECT_TRUE(message_has("no room for a message")) << mzv_last_error();
