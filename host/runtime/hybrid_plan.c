@@ -1,0 +1,284 @@
+/* Planning a hybrid session: the circuit from the calibration, then the smallest secure ring whose predicted error meets
+ * the target, then keys and memory from a run that only counts. */
+#include "runtime/hybrid_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/memory.h"
+#include "base/try.h"
+#include "ckks/context.h"
+#include "ckks/security.h"
+#include "runtime/hybrid_session.h"
+
+enum {
+    LOG_N_FIRST = 12,
+    LOG_N_LAST = 16,
+    LOG_SCALE_FIRST = 42, /* q_0 = scale + 6 bits stays on the hot path, below 2^48.4 */
+    LOG_SCALE_LAST = 30,
+    LOG_Q0_ROOM = 6, /* results are below 1 in size; 2^5 of them fit */
+    LOG_SPECIAL = 48,
+    FIXED_BYTES = 96 << 20 /* program, buffers of slots, decoding */
+};
+/* Of the target error: exp and the quotient take so much each, noise may take the rest. */
+static const double approximation_share = 0.25;
+
+mzv_status mzv_hybrid_defaults(mzv_hybrid_options *out, const mzv_hybrid_options *options,
+                               const mzv_checkpoint *cp) {
+    mzv_hybrid_options o = options ? *options : (mzv_hybrid_options){ 0 };
+    if (o.target_error == 0) o.target_error = 3e-4;
+    if (o.n_tokens_max == 0) o.n_tokens_max = cp->config.n_positions;
+    if (o.noise_seed == 0) o.noise_seed = 1;
+    if (!(o.target_error > 1e-9 && o.target_error < 1))
+        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: target error %g, expected between 1e-9 and 1", o.target_error);
+    if (o.n_tokens_max > cp->config.n_positions)
+        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: too many tokens: %u, the model has %u positions", o.n_tokens_max,
+                        cp->config.n_positions);
+    *out = o;
+    return MZV_OK;
+}
+
+double mzv_relative_l2(const float *a, const float *b, size_t n) {
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        size += (double)b[i] * b[i];
+    }
+    return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}
+
+mzv_status mzv_hybrid_reference(float *out, const mzv_float_attention *weights, int32_t head, const float *x,
+                                uint32_t n_tokens, uint32_t first_row) {
+    if (head < 0) return mzv_float_attention_run(weights, x, n_tokens, first_row, NULL, out);
+    return mzv_float_attention_head(weights, (uint32_t)head, x, n_tokens, first_row, out);
+}
+
+/* ---- the circuit ---- */
+
+static void widen(mzv_attention_range *r, const mzv_head_range *h) {
+    r->score_low = fmin(r->score_low, h->score_low);
+    r->score_high = fmax(r->score_high, h->score_high);
+    r->lse_low = fmin(r->lse_low, h->lse_low);
+    r->lse_high = fmax(r->lse_high, h->lse_high);
+    r->value_max = fmax(r->value_max, h->value_max);
+}
+
+mzv_status mzv_hybrid_spec_make(mzv_hybrid_spec *out, const mzv_checkpoint *cp, const mzv_calibration *cal,
+                                const mzv_module_name *module, uint32_t n_slots, uint32_t n_tokens,
+                                double target_error) {
+    const mzv_layer_range *l = &cal->layer[module->layer];
+    const uint32_t n_heads = module->head < 0 ? cal->n_heads : 1;
+    const uint32_t first = module->head < 0 ? 0 : (uint32_t)module->head;
+    mzv_hybrid_spec s = { .attention = { .head = module->head, .target_error = target_error * approximation_share } };
+    mzv_attention_range *r = &s.attention.range;
+    *r = (mzv_attention_range){ INFINITY, -INFINITY, INFINITY, -INFINITY, 0, l->output_max };
+    MZV_TRY(mzv_module_attention(&s.attention.weights, cp, module->layer));
+    MZV_TRY(mzv_pair_layout_make(&s.attention.layout, n_slots, cal->n_channels, n_heads, cal->head_dim, n_tokens));
+    MZV_TRY(MZV_NEW(&s.shift, n_heads, "hybrid: heads"));
+    for (uint32_t h = 0; h < n_heads; h++) {
+        const mzv_head_range *range = &l->head[first + h];
+        s.shift[h] = (mzv_head_shift){ range->bilinear, range->linear, range->constant };
+        widen(r, range);
+    }
+    s.attention.shift = s.shift;
+    *out = s;
+    return MZV_OK;
+}
+
+void mzv_hybrid_spec_clear(mzv_hybrid_spec *spec) {
+    mzv_free(spec->shift);
+    *spec = (mzv_hybrid_spec){ 0 };
+}
+
+/* ---- counting ---- */
+
+static mzv_status count_run(mzv_evaluator *ev, const mzv_attention_spec *spec, uint32_t level) {
+    const mzv_pair_span span = { .n_tokens = 1, .first_row = 0, .n_rows = 1, .causal = spec->weights.causal };
+    mzv_attention *a = NULL;
+    mzv_attention_mask *mask = NULL;
+    mzv_cipher *in = NULL, *out = NULL;
+    mzv_status status;
+    MZV_TRY_GOTO(mzv_attention_create(&a, ev, spec, level), done);
+    MZV_TRY_GOTO(mzv_attention_mask_create(&mask, ev, a, &span), done);
+    MZV_TRY_GOTO(mzv_evaluator_cipher(&in, ev, level, 1), done);
+    MZV_TRY_GOTO(mzv_evaluator_cipher(&out, ev, level, 1), done);
+    MZV_TRY_GOTO(mzv_clear_set(ev, in, NULL, level), done);
+    MZV_TRY_GOTO(mzv_attention_run(ev, out, in, in, a, mask, NULL), done);
+done:
+    mzv_cipher_destroy(in);
+    mzv_cipher_destroy(out);
+    mzv_attention_mask_destroy(mask);
+    mzv_attention_destroy(a);
+    return status;
+}
+
+mzv_status mzv_hybrid_count(mzv_counts *counts, mzv_key_request *request, const mzv_attention_spec *spec,
+                            const mzv_params *params, uint32_t level) {
+    mzv_evaluator *ev;
+    MZV_TRY(mzv_evaluator_create_count(&ev, params));
+    mzv_status status = count_run(ev, spec, level);
+    *counts = *mzv_evaluator_counts(ev);
+    if (status == MZV_OK && request) status = mzv_evaluator_request(ev, request);
+    mzv_evaluator_destroy(ev);
+    return status;
+}
+
+/* ---- predicting ---- */
+
+/* One pass over the calibration's sample, on slots with the noise that ciphertexts would have. */
+static mzv_status predict_run(double *error, const mzv_attention_spec *spec, mzv_hybrid_plan *plan,
+                              const mzv_layer_range *l, uint32_t n_sample, const mzv_hybrid_options *options) {
+    const uint32_t n_tokens = n_sample < spec->layout.tokens ? n_sample : spec->layout.tokens;
+    const uint32_t n_rows = n_tokens < spec->layout.rows ? n_tokens : spec->layout.rows;
+    const mzv_pair_span span = { n_tokens, n_tokens - n_rows, n_rows, spec->weights.causal };
+    const mzv_hybrid_options simulate = { .mode = MZV_MODE_SIMULATE, .noise_seed = options->noise_seed };
+    mzv_hybrid_server server = { 0 };
+    mzv_hybrid_client client = { 0 };
+    mzv_cipher *keys = NULL, *queries = NULL, *result = NULL;
+    float *got = NULL, *want = NULL;
+    size_t n = 0;
+    mzv_status status;
+    MZV_TRY_GOTO(mzv_hybrid_server_open(&server, spec, NULL, NULL, plan, &simulate), done);
+    MZV_TRY_GOTO(mzv_hybrid_client_open(&client, NULL, server.ev, spec, plan->levels), done);
+    MZV_TRY_GOTO(mzv_evaluator_cipher(&keys, server.ev, plan->levels, 1), done);
+    MZV_TRY_GOTO(mzv_evaluator_cipher(&queries, server.ev, plan->levels, 1), done);
+    MZV_TRY_GOTO(mzv_evaluator_cipher(&result, server.ev, 0, 1), done);
+    n = (size_t)n_rows * mzv_attention_outputs(server.attention);
+    MZV_TRY_GOTO(MZV_NEW(&got, n, "hybrid: prediction"), done);
+    MZV_TRY_GOTO(MZV_NEW(&want, n, "hybrid: prediction"), done);
+    MZV_TRY_GOTO(mzv_hybrid_client_send(&client, keys, queries, l->sample, &span), done);
+    MZV_TRY_GOTO(mzv_hybrid_server_run(&server, result, keys, queries, &span, NULL), done);
+    MZV_TRY_GOTO(mzv_hybrid_client_receive(&client, got, result, server.attention, n_rows), done);
+    MZV_TRY_GOTO(mzv_hybrid_reference(want, &spec->weights, spec->head, l->sample, n_tokens, span.first_row), done);
+    *error = mzv_relative_l2(got, want, n);
+done:
+    mzv_free(got);
+    mzv_free(want);
+    mzv_cipher_destroy(keys);
+    mzv_cipher_destroy(queries);
+    mzv_cipher_destroy(result);
+    mzv_hybrid_client_close(&client);
+    mzv_hybrid_server_close(&server);
+    return status;
+}
+
+/* ---- choosing the ring ---- */
+
+/* The largest scale at which `levels` levels are secure on this ring; false when none is. */
+static bool largest_scale(mzv_params *out, uint32_t log_n, uint32_t levels) {
+    for (uint32_t log_scale = LOG_SCALE_FIRST; log_scale >= LOG_SCALE_LAST; log_scale--) {
+        const mzv_params_need need = { .n_levels = levels, .log_scale = log_scale, .log_special = LOG_SPECIAL,
+                                       .log_q0 = log_scale + LOG_Q0_ROOM, .n_slots = 1u << (log_n - 1) };
+        mzv_params found;
+        if (mzv_params_smallest(&found, &need) == MZV_OK && found.log_n == log_n) {
+            *out = found;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fills what depends on the ring; MZV_ERR_PARAMS when no scale fits. */
+static mzv_status try_ring(mzv_hybrid_plan *plan, uint32_t log_n, const mzv_checkpoint *cp,
+                           const mzv_calibration *cal, const mzv_hybrid_options *options) {
+    mzv_hybrid_spec spec;
+    mzv_attention_facts facts;
+    mzv_status status;
+    plan->n_slots = 1u << (log_n - 1);
+    MZV_TRY(mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, options->n_tokens_max,
+                                 options->target_error));
+    MZV_TRY_GOTO(mzv_attention_about(&facts, &spec.attention), done);
+    plan->rows_per_pass = spec.attention.layout.rows;
+    plan->n_tokens_max = options->n_tokens_max;
+    plan->n_channels = cal->n_channels;
+    plan->levels = facts.levels;
+    plan->exp_low = spec.attention.range.score_low, plan->exp_high = spec.attention.range.score_high;
+    plan->sum_low = exp(spec.attention.range.lse_low), plan->sum_high = exp(spec.attention.range.lse_high);
+    plan->exp_degree = facts.exp_degree, plan->exp_squarings = facts.exp_squarings;
+    plan->inverse_doublings = facts.inverse_doublings;
+    if (!largest_scale(&plan->params, log_n, facts.levels))
+        MZV_TRY_GOTO(mzv_fail(MZV_ERR_PARAMS, "hybrid: %u levels at 2^%d or more do not fit 128 bits at N = 2^%u",
+                              facts.levels, LOG_SCALE_LAST, log_n), done);
+    MZV_TRY_GOTO(mzv_hybrid_count(&plan->counts, NULL, &spec.attention, &plan->params, plan->levels), done);
+    status = predict_run(&plan->predicted_error, &spec.attention, plan, &cal->layer[plan->module.layer],
+                         cal->n_sample, options);
+    if (status == MZV_ERR_RANGE) plan->predicted_error = INFINITY, status = MZV_OK; /* noise drowned the result */
+done:
+    mzv_hybrid_spec_clear(&spec);
+    return status;
+}
+
+/* ---- memory ---- */
+
+static size_t key_bytes(const mzv_params *p, uint32_t level) {
+    const size_t digits = (level + p->n_special) / p->n_special;
+    return 2 * digits * (p->n_special + level + 1) * (sizeof(uint64_t) << p->log_n);
+}
+
+static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const mzv_calibration *cal,
+                        const mzv_hybrid_options *options) {
+    const size_t row = sizeof(uint64_t) << plan->params.log_n;
+    const size_t n_primes = plan->params.n_special + plan->params.n_levels + 1;
+    mzv_key_request *request;
+    mzv_hybrid_spec spec;
+    MZV_TRY(mzv_key_request_create(&request));
+    mzv_status status = mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, plan->n_tokens_max,
+                                             options->target_error);
+    if (status == MZV_OK) {
+        status = mzv_hybrid_count(&plan->counts, request, &spec.attention, &plan->params, plan->levels);
+        mzv_hybrid_spec_clear(&spec);
+    }
+    plan->keys_bytes = 0;
+    for (uint32_t i = 0; i < request->n && status == MZV_OK; i++)
+        plan->keys_bytes += key_bytes(&plan->params, request->need[i].level);
+    mzv_key_request_destroy(request);
+    plan->upload_bytes = 2 * (plan->levels + 1) * row;
+    plan->download_bytes = 2 * row;
+    plan->memory_bytes = plan->keys_bytes + plan->counts.peak_bytes + plan->counts.plain_bytes +
+                         5 * n_primes * row + 2 * (2 * (plan->levels + 1) * row) + FIXED_BYTES;
+    return status;
+}
+
+static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_options *options) {
+    uint64_t have = options->memory_bytes_max;
+    if (options->mode != MZV_MODE_EXECUTE) return MZV_OK;
+    if (!have) MZV_TRY(mzv_memory_available(&have));
+    if (plan->memory_bytes > have)
+        return mzv_fail(MZV_ERR_MEMORY, "hybrid: %s at N = 2^%u needs %zu MiB, had %llu MiB; allow fewer tokens or encrypt one head",
+                        plan->module.text, plan->params.log_n, plan->memory_bytes >> 20,
+                        (unsigned long long)(have >> 20));
+    return MZV_OK;
+}
+
+mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, const mzv_calibration *cal,
+                                const mzv_module_name *module, const mzv_hybrid_options *options) {
+    mzv_hybrid_options o = { 0 };
+    mzv_hybrid_plan plan = { .module = *module };
+    double best = INFINITY;
+    MZV_TRY(mzv_hybrid_defaults(&o, options, cp));
+    for (uint32_t log_n = LOG_N_FIRST; log_n <= LOG_N_LAST; log_n++) {
+        const uint64_t slots = mzv_pair_layout_slots(cal->n_channels, module->head < 0 ? cal->n_heads : 1,
+                                                     cal->head_dim, o.n_tokens_max);
+        if (slots > 1u << (log_n - 1)) {
+            if (log_n == LOG_N_LAST)
+                return mzv_fail(MZV_ERR_ARGUMENT,
+                                "hybrid: %u tokens of %u channels take %llu slots, the largest ring has %u; use at most %llu tokens",
+                                o.n_tokens_max, cal->n_channels, (unsigned long long)slots, 1u << (log_n - 1),
+                                (unsigned long long)o.n_tokens_max * (1u << (log_n - 1)) / slots);
+            continue;
+        }
+        const mzv_status status = try_ring(&plan, log_n, cp, cal, &o);
+        if (status == MZV_ERR_PARAMS) continue;
+        MZV_TRY(status);
+        best = fmin(best, plan.predicted_error);
+        if (plan.predicted_error > o.target_error) continue;
+        MZV_TRY(sizes(&plan, cp, cal, &o));
+        MZV_TRY(check_memory(&plan, &o));
+        *out = plan;
+        return MZV_OK;
+    }
+    return mzv_fail(MZV_ERR_PARAMS,
+                    "hybrid: %s takes %u levels; no ring up to 2^%d is secure with a predicted error of %.2g (best %.2g); narrow the calibration or raise the target",
+                    module->text, plan.levels, LOG_N_LAST, o.target_error, best);
+}
