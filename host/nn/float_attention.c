@@ -6,7 +6,10 @@
 #include "base/arena.h"
 #include "base/try.h"
 
-enum { COLUMNS = 128 }; /* values of one row summed together: heads are rarely wider, so exp runs once */
+enum {
+    COLUMNS = 128,          /* values of one row summed together: heads are rarely wider, so exp runs once */
+    PARALLEL_WORK = 1 << 20 /* products below which threads cost more than they bring */
+};
 
 /* One head over its rows. q, out: R rows; k, v: T rows; all `stride` floats apart; scores: R x T. */
 typedef struct head_task {
@@ -58,7 +61,7 @@ static void value_row(const head_task *h, uint32_t r) {
 static void run_head(const head_task *h) {
     const uint32_t n_rows = h->n_tokens - h->first_row;
 
-#pragma omp parallel for if ((size_t)n_rows * h->n_tokens * h->head_dim >= 1 << 14)
+#pragma omp parallel for if ((size_t)n_rows * h->n_tokens * h->head_dim >= PARALLEL_WORK)
     for (uint32_t r = 0; r < n_rows; r++) {
         score_row(h, r);
         value_row(h, r);

@@ -11,7 +11,7 @@
 enum {
     COLUMNS = 64,           /* outputs of one task: their accumulators stay in registers and L1 */
     LANES = 8,              /* partial sums of a dot product */
-    PARALLEL_WORK = 1 << 16 /* products below which threads cost more than they bring */
+    PARALLEL_WORK = 1 << 20 /* products, half a millisecond: below, threads cost more than they bring */
 };
 
 mzv_float_linear mzv_float_linear_outputs(const mzv_float_linear *layer, uint32_t first, uint32_t n) {
@@ -101,7 +101,7 @@ static double gelu(double x) { /* 1/sqrt(2) = 0.70710678118654752440 */
 }
 
 void mzv_float_activate(float *x, size_t n, mzv_activation f) {
-#pragma omp parallel for if (n >= PARALLEL_WORK)
+#pragma omp parallel for if (n >= PARALLEL_WORK / 16) /* erf and tanh cost about 16 products */
     for (size_t i = 0; i < n; i++) {
         switch (f) {
         case MZV_ACTIVATION_GELU: x[i] = (float)gelu((double)x[i]); break;
