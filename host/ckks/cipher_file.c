@@ -9,8 +9,8 @@
 #define BATCH_MAX (1u << 20)
 #define PARTS 2
 
-static const char *const fields[] = { "log_n", "parts", "level", "batch", "scale", "seed", NULL };
-static const mzv_section_rule sections[] = { { "c0", 1, 1 }, { "c1", 0, 1 }, { NULL, 0, 0 } };
+static const char *const fields[] = { "log_n", "parts", "level", "batch", "scale", NULL };
+static const mzv_section_rule sections[] = { { "c0", 1, 1 }, { "c1", 0, 1 }, { "seed", 0, 1 }, { NULL, 0, 0 } };
 static const mzv_schema schema = { MZV_KIND_CIPHER, fields, sections };
 static const char *const section_name[PARTS] = { "c0", "c1" };
 
@@ -27,10 +27,11 @@ static mzv_status write_all(mzv_container_out *c, const mzv_cipher *ct, uint64_t
     MZV_TRY(mzv_container_put_u64(c, "level", ct->level));
     MZV_TRY(mzv_container_put_u64(c, "batch", ct->batch));
     MZV_TRY(mzv_container_put_f64(c, "scale", ct->scale));
-    if (ct->public_seeded) MZV_TRY(mzv_container_put_bytes(c, "seed", ct->seed, sizeof ct->seed));
+    if (ct->public_seeded) MZV_TRY(mzv_container_add(c, "seed", 0, sizeof ct->seed));
     for (uint32_t t = 0; t < n_parts; t++) {
         MZV_TRY(mzv_container_add(c, section_name[t], 0, ct->batch * n_words * sizeof *rows));
     }
+    if (ct->public_seeded) MZV_TRY(mzv_container_write(c, ct->seed, sizeof ct->seed));
     for (uint32_t t = 0; t < n_parts; t++) {
         for (uint32_t b = 0; b < ct->batch; b++) {
             MZV_TRY(mzv_cipher_read(ct, rows, t, b));
@@ -74,12 +75,15 @@ static mzv_status read_shape(mzv_container_in *c, shape *s, const mzv_context *c
     }
     const double scale = ctx->facts.scale[s->level];
     MZV_TRY(mzv_container_get_f64(c, "scale", scale, scale, &s->scale));
-    s->seeded = mzv_container_has(c, "seed");
+    s->seeded = mzv_container_count(c, "seed") != 0;
     if (s->seeded == (mzv_container_count(c, "c1") != 0)) {
         return mzv_container_fail(c, 57, "section c1: expected either it or a seed, found %s",
                                   s->seeded ? "both" : "neither");
     }
-    if (s->seeded) MZV_TRY(mzv_container_get_bytes(c, "seed", s->seed, sizeof s->seed));
+    if (s->seeded) {
+        MZV_TRY(mzv_container_section(c, "seed", 0, sizeof s->seed));
+        MZV_TRY(mzv_container_read(c, s->seed, sizeof s->seed));
+    }
     const uint64_t n_bytes = (uint64_t)s->batch * (s->level + 1) * 8 << ctx->params.log_n; /* < 2^47 */
     for (uint32_t t = s->seeded ? 1 : 2; t-- > 0;) MZV_TRY(mzv_container_section(c, section_name[t], 0, n_bytes));
     return mzv_container_need(c, 2 * n_bytes);

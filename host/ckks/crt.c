@@ -128,6 +128,6 @@ static double centre_one(const mzv_crt *crt, const uint64_t *rows, size_t n) {
 }
 
 void mzv_crt_centre(const mzv_crt *crt, double *out, const uint64_t *rows, size_t n) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n >= 4096)
     for (size_t k = 0; k < n; k++) out[k] = centre_one(crt, rows + k, n);
 }

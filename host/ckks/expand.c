@@ -5,6 +5,8 @@
 
 #include "math/modarith.h"
 
+#define PARALLEL_WORDS 32768 /* below, waking threads costs more */
+
 /* The first word from the stream that is accepted. */
 static uint64_t draw(mzv_rng *rng, uint64_t prime, uint64_t threshold) {
     for (;;) {
@@ -29,7 +31,7 @@ void mzv_expand(mzv_poly r, const mzv_chain *chain, const uint8_t seed[MZV_SEED_
                 uint32_t polynomial) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
     const size_t n = (size_t)1 << chain->log_n;
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (n_rows * n >= PARALLEL_WORDS)
     for (uint32_t i = 0; i < n_rows; i++) {
         const uint32_t prime = mzv_prime_index(chain, r.basis, i);
         mzv_expand_row(r.base + i * n, n, chain->primes[prime], seed, label, ((uint64_t)polynomial << 32) + prime);
