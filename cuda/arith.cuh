@@ -20,11 +20,13 @@ struct IntegerArith {
     __device__ __forceinline__ Word load(uint64_t residue) const { return residue; }
     __device__ __forceinline__ Word unpack(uint64_t bits) const { return bits; }
     __device__ __forceinline__ uint64_t pack(Word x) const { return x; }
-    __device__ __forceinline__ uint64_t canonical(Word x) const { return reduce_once(reduce_once(x, 2 * p), p); }
+    __device__ __forceinline__ uint64_t canonical(Word x) const {
+        return reduce_once(reduce_once(x, 2 * p), p);
+    }
     __device__ __forceinline__ Word settle(Word x) const { return x; }
 
     __device__ __forceinline__ Word twist(Word x, const Twiddle &w) const {
-        const Factor f = {w.x, w.y};
+        const Factor f = { w.x, w.y };
         return mul_lazy(x, f, p);
     }
     /* x, y in [0, 4p) -> x + w y, x - w y in [0, 4p). */
@@ -50,10 +52,9 @@ struct IntegerArith {
  * bounds the result by (1/2 + Y 2^(b-53)) p. The rounding constant needs |quotient| < 2^51.
  *
  * Forward, X_0 = 1/2, X_k = X_(k-1) + 1/2 + X_(k-1) / 16 at b = 49: X_8 = 5.9, X_9 = 6.7. A pass has at most
- * 9 stages: the largest quotient is 5.9 p / 2 < 2^50.6 and the largest Word 6.7 p < 2^52; `settle` between the
- * passes brings X back to 1/2.
- * Inverse: sums double, so `settle` follows every third stage: X = 1/2, 1, 2, and 4 before it. The largest
- * quotient, of a difference of two Words below 2 p, is 2 p < 2^50. */
+ * 9 stages: the largest quotient is 5.9 p / 2 < 2^50.6 and the largest Word 6.7 p < 2^52; `settle` between
+ * the passes brings X back to 1/2. Inverse: sums double, so `settle` follows every third stage: X = 1/2, 1,
+ * 2, and 4 before it. The largest quotient, of a difference of two Words below 2 p, is 2 p < 2^50. */
 struct Fp64Arith {
     using Word = double;
     using Twiddle = double;
@@ -62,8 +63,8 @@ struct Fp64Arith {
 
     __device__ __forceinline__ explicit Fp64Arith(const Prime &m) : p(m.p_fp), p_inv(m.p_fp_inv) {}
 
-    static constexpr double kRound = 6755399441055744.0;               /* 1.5 2^52: adding it rounds to an integer */
-    static constexpr double kTwo52 = 4503599627370496.0;               /* 2^52, */
+    static constexpr double kRound = 6755399441055744.0; /* 1.5 2^52: adding it rounds to an integer */
+    static constexpr double kTwo52 = 4503599627370496.0; /* 2^52, */
     static constexpr unsigned long long kTwo52Bits = 0x4330000000000000ull; /* and its bits */
 
     __device__ __forceinline__ Word load(uint64_t residue) const {

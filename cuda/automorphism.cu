@@ -13,12 +13,16 @@ struct AutomorphismArgs {
     uint32_t log_n, galois;
 };
 
-__device__ __forceinline__ uint32_t bit_reverse(uint32_t x, uint32_t bits) { return __brev(x) >> (32 - bits); }
+__device__ __forceinline__ uint32_t bit_reverse(uint32_t x, uint32_t bits) {
+    return __brev(x) >> (32 - bits);
+}
 
-/* Value k is a(psi^e) with e = 2 rev(k) + 1, so value k of r is the value of a with exponent e galois mod 2N. */
+/* Value k is a(psi^e) with e = 2 rev(k) + 1, so value k of r is the value of a with exponent e galois mod 2N.
+ */
 __global__ void automorphism_kernel(const __grid_constant__ AutomorphismArgs args) {
     const uint32_t k = blockIdx.x * blockDim.x + threadIdx.x;
-    const uint32_t exponent = (2 * bit_reverse(k, args.log_n) + 1) * args.galois; /* mod 2^32, a multiple of 2N */
+    const uint32_t exponent =
+        (2 * bit_reverse(k, args.log_n) + 1) * args.galois; /* mod 2^32, a multiple of 2N */
     const uint32_t half = (exponent >> 1) & ((1u << args.log_n) - 1);
     const size_t row = static_cast<size_t>(blockIdx.y) << args.log_n;
     args.r.base[blockIdx.z * args.r.stride + row + k] =
@@ -29,7 +33,7 @@ __global__ void automorphism_kernel(const __grid_constant__ AutomorphismArgs arg
 
 mzv_status mzv_cuda_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois) {
     MZV_TRY(enter(s));
-    const AutomorphismArgs args = {target(r), source(a), s->log_n, galois};
-    const Shape shape = {dim3((1u << s->log_n) / kThreads, mzv_basis_size(r.basis), r.batch), kThreads, 0};
+    const AutomorphismArgs args = { target(r), source(a), s->log_n, galois };
+    const Shape shape = { dim3((1u << s->log_n) / kThreads, mzv_basis_size(r.basis), r.batch), kThreads, 0 };
     return launch("automorphism", automorphism_kernel, shape, stream_of(s)->queue, args);
 }

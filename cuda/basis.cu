@@ -2,9 +2,9 @@
  *
  * With y_f = [a (F/f)^-1]_f in [0, f) and c the number of f with y_f > f/2, the centred conversion is
  *     conv_t = sum_f (y_f - f [y_f > f/2]) (F/f) = F (sum_f y_f f^-1 - c)   mod t.
- * The kernel computes the bracket from one table of f^-1 mod t that serves every basis: one 128-bit sum and one
- * reduction per output. mod_up multiplies by F; in mod_down D cancels:
- *     r = (a - D (...)) D^-1 = a D^-1 - (...)   mod t. */
+ * The kernel computes the bracket from one table of f^-1 mod t that serves every basis: one 128-bit sum and
+ * one reduction per output. mod_up multiplies by F; in mod_down D cancels: r = (a - D (...)) D^-1 = a D^-1 -
+ * (...)   mod t. */
 #include "device.cuh"
 #include "modarith.cuh"
 
@@ -17,7 +17,7 @@ constexpr uint32_t kOutputs = 4; /* rows of output a thread computes from one re
 
 struct ConvertArgs {
     Target r;
-    Source y;             /* rows 0 .. from.n-1 */
+    Source y; /* rows 0 .. from.n-1 */
     const Prime *primes;
     const uint64_t *inverse; /* [f][t], n_primes apart */
     uint32_t n_primes, log_n;
@@ -92,7 +92,7 @@ __global__ void lift_kernel(const __grid_constant__ LiftArgs args) {
 }
 
 Shape shape_of(uint32_t log_n, uint32_t n_rows, uint32_t batch) {
-    return {dim3((1u << log_n) / kThreads, n_rows, batch), kThreads, 0};
+    return { dim3((1u << log_n) / kThreads, n_rows, batch), kThreads, 0 };
 }
 
 /* A set of primes as up to three ranges of indices in the chain. */
@@ -132,7 +132,8 @@ Ranges ranges_dropped(const mzv_cuda_tables &tables, mzv_basis from, mzv_basis t
 using RangeFunction = uint64_t (*)(const mzv_cuda_tables *, uint32_t, uint32_t, uint32_t);
 
 /* `start` times the product of f over all ranges, modulo prime t. */
-mzv_factor product(const mzv_cuda_tables &tables, uint32_t t, const Ranges &ranges, RangeFunction f, uint64_t start) {
+mzv_factor product(const mzv_cuda_tables &tables, uint32_t t, const Ranges &ranges, RangeFunction f,
+                   uint64_t start) {
     const mzv_modulus m = tables.modulus[t];
     for (uint32_t i = 0; i < ranges.n; i++)
         start = mzv_mod_mul(start, f(&tables, t, ranges.begin[i], ranges.end[i]), m);
@@ -161,10 +162,11 @@ Factors ones(const mzv_cuda_tables &tables, const Rows &rows) {
     return out;
 }
 
-mzv_status convert(mzv_stream *s, Target r, mzv_cpoly y, const Rows &from, const Rows &to, const Factors &scale) {
+mzv_status convert(mzv_stream *s, Target r, mzv_cpoly y, const Rows &from, const Rows &to,
+                   const Factors &scale) {
     const Backend *be = backend_of(s);
-    const ConvertArgs args = {r,        source(y), be->primes, be->inverse, be->tables.n_primes,
-                              s->log_n, from,      to,         scale};
+    const ConvertArgs args = { r,        source(y), be->primes, be->inverse, be->tables.n_primes,
+                               s->log_n, from,      to,         scale };
     const Shape shape = shape_of(s->log_n, (to.n + kOutputs - 1) / kOutputs, y.batch);
     return launch("convert", convert_kernel, shape, stream_of(s)->queue, args);
 }
@@ -183,8 +185,10 @@ void split_rows(const mzv_cuda_tables &tables, mzv_basis wide, mzv_basis narrow,
     for (uint32_t i = 0; i < mzv_basis_size(wide); i++) {
         const uint32_t t = prime_of(tables, wide, i);
         const uint32_t row = find_row(tables, narrow, t);
-        if (row < mzv_basis_size(narrow)) append_row(*both, row, i, t);
-        else append_row(*rest, i, i, t);
+        if (row < mzv_basis_size(narrow))
+            append_row(*both, row, i, t);
+        else
+            append_row(*rest, i, i, t);
     }
 }
 
@@ -195,7 +199,7 @@ Rows packed(const Rows &rows) {
     return out;
 }
 
-mzv_basis rows_only(uint32_t n) { return {0, 0, static_cast<uint16_t>(n)}; }
+mzv_basis rows_only(uint32_t n) { return { 0, 0, static_cast<uint16_t>(n) }; }
 
 mzv_status mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     const mzv_cuda_tables &tables = tables_of(s);
@@ -207,7 +211,8 @@ mzv_status mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     MZV_TRY(mzv_take(s, &y, r.batch, rows_only(from.n)));
     MZV_TRY(copy_rows(s, target(r), source(a), kept, r.batch));
     MZV_TRY(transform_inverse(s, target(y), source(a), from, hat_inverses(tables, from, ranges), r.batch));
-    MZV_TRY(convert(s, target(r), mzv_view(y), from, made, products(tables, made, ranges, mzv_cuda_range_product)));
+    MZV_TRY(convert(s, target(r), mzv_view(y), from, made,
+                    products(tables, made, ranges, mzv_cuda_range_product)));
     return transform_forward(s, target(r), made, r.batch);
 }
 
@@ -223,8 +228,8 @@ mzv_status mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     MZV_TRY(transform_inverse(s, target(y), source(a), from, hat_inverses(tables, from, dropped), r.batch));
     MZV_TRY(convert(s, target(r), mzv_view(y), from, to, ones(tables, to)));
     MZV_TRY(transform_forward(s, target(r), to, r.batch));
-    FinishArgs args = {target(r), source(a), backend_of(s)->primes, s->log_n, to,
-                       products(tables, to, dropped, mzv_cuda_range_inverse)};
+    FinishArgs args = { target(r), source(a), backend_of(s)->primes,
+                        s->log_n,  to,        products(tables, to, dropped, mzv_cuda_range_inverse) };
     for (uint32_t i = 0; i < to.n; i++) args.rows.src[i] = kept.dst[i];
     return launch("mod_down", finish_kernel, shape_of(s->log_n, to.n, r.batch), stream_of(s)->queue, args);
 }
@@ -249,7 +254,9 @@ mzv_status mzv_cuda_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
 
 mzv_status mzv_cuda_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
     MZV_TRY(enter(s));
-    const LiftArgs args = {target(r), v, stride, backend_of(s)->primes, s->log_n, rows_of(tables_of(s), r.basis)};
+    const LiftArgs args = { target(r), v,
+                            stride,    backend_of(s)->primes,
+                            s->log_n,  rows_of(tables_of(s), r.basis) };
     MZV_TRY(launch("lift", lift_kernel, shape_of(s->log_n, args.rows.n, r.batch), stream_of(s)->queue, args));
     return transform_forward(s, args.r, args.rows, r.batch);
 }

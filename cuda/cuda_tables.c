@@ -17,8 +17,9 @@ static mzv_status check_chain(const mzv_chain *chain) {
     for (uint32_t i = 0; i < n_primes; i++) {
         const uint64_t p = chain->primes[i];
         if (p >> MZV_MAX_PRIME_BITS || (p & ((2ull << chain->log_n) - 1)) != 1 || !mzv_is_prime(p))
-            return mzv_fail(MZV_ERR_ARGUMENT, "cuda: number %u of the chain, %llu, is not a prime = 1 mod 2N below 2^61",
-                            i, (unsigned long long)p);
+            return mzv_fail(MZV_ERR_ARGUMENT,
+                            "cuda: number %u of the chain, %llu, is not a prime = 1 mod 2N below 2^61", i,
+                            (unsigned long long)p);
         for (uint32_t j = 0; j < i; j++)
             if (chain->primes[j] == p)
                 return mzv_fail(MZV_ERR_ARGUMENT, "cuda: numbers %u and %u of the chain are both %llu", j, i,
@@ -30,7 +31,7 @@ static mzv_status check_chain(const mzv_chain *chain) {
 static void fill_prime(mzv_cuda_prime *out, mzv_modulus m, uint32_t log_n, bool fp64) {
     const uint32_t k = m.shift + 1;
     const uint64_t n_inv = mzv_mod_inverse((uint64_t)1 << log_n, m);
-    *out = (mzv_cuda_prime){
+    *out = (mzv_cuda_prime) {
         .p = m.p,
         .mu = m.mu >> 1, /* floor(floor(2^(k+63) / p) / 2) = floor(2^(k+62) / p) */
         .shift = k - 2,
@@ -63,7 +64,7 @@ mzv_status mzv_cuda_tables_fill(mzv_cuda_tables *out, const mzv_chain *chain, bo
     out->n_p = chain->n_p;
     out->n_primes = chain->n_p + chain->n_q;
     memcpy(out->primes, chain->primes, out->n_primes * sizeof out->primes[0]);
-    out->chain = (mzv_chain){ chain->log_n, chain->n_p, chain->n_q, out->primes };
+    out->chain = (mzv_chain) { chain->log_n, chain->n_p, chain->n_q, out->primes };
     for (uint32_t i = 0; i < out->n_primes; i++) {
         out->modulus[i] = mzv_modulus_make(chain->primes[i]);
         fill_prime(&out->prime[i], out->modulus[i], chain->log_n, fp64);

@@ -16,15 +16,15 @@ extern "C" {
 /* What kernels know of one prime, p of k bits. */
 typedef struct mzv_cuda_prime {
     uint64_t p;
-    uint64_t mu;    /* floor(2^(k+62) / p), for products of two residues; see mul_mod in modarith.cuh */
-    uint32_t shift; /* k - 2 */
-    uint32_t fp64;  /* 1: twiddles are centred doubles, 0: mzv_factor pairs */
-    mzv_factor one;    /* 1, to reduce any word */
-    mzv_factor carry;  /* 2^64 mod p, to reduce two words */
-    mzv_factor n_inv;  /* N^-1 */
+    uint64_t mu;      /* floor(2^(k+62) / p), for products of two residues; see mul_mod in modarith.cuh */
+    uint32_t shift;   /* k - 2 */
+    uint32_t fp64;    /* 1: twiddles are centred doubles, 0: mzv_factor pairs */
+    mzv_factor one;   /* 1, to reduce any word */
+    mzv_factor carry; /* 2^64 mod p, to reduce two words */
+    mzv_factor n_inv; /* N^-1 */
     double p_fp, p_fp_inv; /* p and 1/p rounded */
-    const void *forward; /* device: psi^rev(i), i < N */
-    const void *inverse; /* device: psi^-rev(i) */
+    const void *forward;   /* device: psi^rev(i), i < N */
+    const void *inverse;   /* device: psi^-rev(i) */
 } mzv_cuda_prime;
 
 /* The chain as the host side of the operations needs it. */

@@ -27,10 +27,15 @@ namespace {
 enum class Variant { kBest, kInteger, kFp64 };
 
 mzv_status parse_variant(Variant *out, const char *name) {
-    if (name == nullptr) *out = Variant::kBest;
-    else if (strcmp(name, "integer") == 0) *out = Variant::kInteger;
-    else if (strcmp(name, "fp64") == 0) *out = Variant::kFp64;
-    else return mzv_fail(MZV_ERR_ARGUMENT, "cuda: no arithmetic \"%s\"; there are \"integer\" and \"fp64\"", name);
+    if (name == nullptr)
+        *out = Variant::kBest;
+    else if (strcmp(name, "integer") == 0)
+        *out = Variant::kInteger;
+    else if (strcmp(name, "fp64") == 0)
+        *out = Variant::kFp64;
+    else
+        return mzv_fail(MZV_ERR_ARGUMENT, "cuda: no arithmetic \"%s\"; there are \"integer\" and \"fp64\"",
+                        name);
     return MZV_OK;
 }
 
@@ -57,8 +62,8 @@ mzv_status read_capability(int device, int *major, int *minor) {
     MZV_CUDA_TRY(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, device));
     MZV_CUDA_TRY(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, device));
     if (*major < 8)
-        return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: device %d has compute capability %d.%d, need 8.0", device, *major,
-                        *minor);
+        return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: device %d has compute capability %d.%d, need 8.0", device,
+                        *major, *minor);
     return MZV_OK;
 }
 
@@ -105,7 +110,8 @@ mzv_status create_twiddles(Backend *be) {
 mzv_status create_constants(Backend *be) {
     const mzv_cuda_tables &tables = be->tables;
     const size_t prime_bytes = tables.n_primes * sizeof tables.prime[0];
-    const size_t inverse_bytes = static_cast<size_t>(tables.n_primes) * tables.n_primes * sizeof tables.inverse[0];
+    const size_t inverse_bytes =
+        static_cast<size_t>(tables.n_primes) * tables.n_primes * sizeof tables.inverse[0];
     void *primes = nullptr, *inverse = nullptr;
     MZV_CUDA_TRY(cudaMalloc(&primes, prime_bytes));
     be->primes = static_cast<mzv_cuda_prime *>(primes);
@@ -143,7 +149,8 @@ mzv_status out_of_memory(size_t n_words) {
     size_t bytes_free = 0, bytes_total = 0;
     drop(cudaGetLastError()); /* clears the status, which is ours now */
     MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
-    return mzv_fail(MZV_ERR_MEMORY, "cuda: %zu bytes asked for, %zu of %zu free; use a smaller batch or fewer keys",
+    return mzv_fail(MZV_ERR_MEMORY,
+                    "cuda: %zu bytes asked for, %zu of %zu free; use a smaller batch or fewer keys",
                     n_words * sizeof(uint64_t), bytes_free, bytes_total);
 }
 
@@ -235,7 +242,8 @@ mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
     void *words = nullptr;
     if (n_words > SIZE_MAX / sizeof **out) return out_of_memory(SIZE_MAX / sizeof **out);
     const size_t bytes = (n_words == 0 ? 1 : n_words) * sizeof **out;
-    const cudaError_t error = cudaMallocFromPoolAsync(&words, bytes, backend_of(s)->pool, stream_of(s)->queue);
+    const cudaError_t error =
+        cudaMallocFromPoolAsync(&words, bytes, backend_of(s)->pool, stream_of(s)->queue);
     if (error == cudaErrorMemoryAllocation) return out_of_memory(n_words);
     if (error != cudaSuccess)
         return mzv_fail(MZV_ERR_DEVICE, "cuda: cudaMallocFromPoolAsync of %zu bytes: error %d, %s", bytes,
@@ -254,12 +262,14 @@ void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
 
 mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words) {
     MZV_TRY(enter(s));
-    MZV_CUDA_TRY(cudaMemcpyAsync(dst, host_src, n_words * sizeof *dst, cudaMemcpyHostToDevice, stream_of(s)->queue));
+    MZV_CUDA_TRY(
+        cudaMemcpyAsync(dst, host_src, n_words * sizeof *dst, cudaMemcpyHostToDevice, stream_of(s)->queue));
     return MZV_OK;
 }
 
 mzv_status mzv_cuda_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words) {
     MZV_TRY(enter(s));
-    MZV_CUDA_TRY(cudaMemcpyAsync(host_dst, src, n_words * sizeof *src, cudaMemcpyDeviceToHost, stream_of(s)->queue));
+    MZV_CUDA_TRY(
+        cudaMemcpyAsync(host_dst, src, n_words * sizeof *src, cudaMemcpyDeviceToHost, stream_of(s)->queue));
     return MZV_OK;
 }

@@ -22,11 +22,12 @@ struct Backend {
 struct Stream {
     mzv_stream head; /* must be first */
     cudaStream_t queue;
-    cudaEvent_t event;  /* for stream_wait */
-    cudaError_t late;   /* of `free`, which cannot report: given by the next call */
+    cudaEvent_t event; /* for stream_wait */
+    cudaError_t late;  /* of `free`, which cannot report: given by the next call */
 };
 
-/* Which rows a kernel works on: blockIdx.y is the entry, src and dst the rows, prime the index in the chain. */
+/* Which rows a kernel works on: blockIdx.y is the entry, src and dst the rows, prime the index in the chain.
+ */
 struct Rows {
     uint32_t n;
     uint8_t src[MZV_MAX_PRIMES], dst[MZV_MAX_PRIMES], prime[MZV_MAX_PRIMES];
@@ -50,8 +51,8 @@ struct Target {
 inline Backend *backend_of(const mzv_stream *s) { return reinterpret_cast<Backend *>(s->backend); }
 inline Stream *stream_of(mzv_stream *s) { return reinterpret_cast<Stream *>(s); }
 inline const mzv_cuda_tables &tables_of(const mzv_stream *s) { return backend_of(s)->tables; }
-inline Source source(mzv_cpoly a) { return {a.base, a.batch == 1 ? 0 : a.stride}; }
-inline Target target(mzv_poly r) { return {r.base, r.stride}; }
+inline Source source(mzv_cpoly a) { return { a.base, a.batch == 1 ? 0 : a.stride }; }
+inline Target target(mzv_poly r) { return { r.base, r.stride }; }
 
 inline void append_row(Rows &rows, uint32_t src, uint32_t dst, uint32_t prime) {
     rows.src[rows.n] = static_cast<uint8_t>(src);

@@ -7,11 +7,11 @@
 #include "cuda_check.h"
 
 #ifndef MZV_CUDA_LAUNCH
-#define MZV_CUDA_LAUNCH(kernel, grid, block, shared_bytes, queue, args) \
+#define MZV_CUDA_LAUNCH(kernel, grid, block, shared_bytes, queue, args)                                      \
     kernel<<<grid, block, shared_bytes, queue>>>(args)
 /* Declares `name`, the dynamic shared memory of the block as an array of `type`. */
-#define MZV_CUDA_SHARED(type, name)                             \
-    extern __shared__ __align__(16) unsigned char mzv_shared[]; \
+#define MZV_CUDA_SHARED(type, name)                                                                          \
+    extern __shared__ __align__(16) unsigned char mzv_shared[];                                              \
     type *const name = reinterpret_cast<type *>(mzv_shared)
 #endif
 
@@ -25,13 +25,14 @@ struct Shape {
 
 /* Queues kernel(args); nothing to do where the grid is empty. */
 template <class Args>
-mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cudaStream_t queue, const Args &args) {
+mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cudaStream_t queue,
+                  const Args &args) {
     if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return MZV_OK;
     MZV_CUDA_LAUNCH(kernel, shape.grid, dim3(shape.threads), shape.shared_bytes, queue, args);
     const cudaError_t error = cudaGetLastError();
     if (error != cudaSuccess)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s", op,
-                        shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
+        return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s",
+                        op, shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
                         cudaGetErrorString(error));
     return MZV_OK;
 }

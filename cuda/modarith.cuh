@@ -12,13 +12,19 @@ using Factor = mzv_factor;
 using u128 = mzv_u128;
 
 /* x mod bound for x < 2 bound. */
-__device__ __forceinline__ uint64_t reduce_once(uint64_t x, uint64_t bound) { return x >= bound ? x - bound : x; }
+__device__ __forceinline__ uint64_t reduce_once(uint64_t x, uint64_t bound) {
+    return x >= bound ? x - bound : x;
+}
 
-__device__ __forceinline__ uint64_t add_mod(uint64_t a, uint64_t b, uint64_t p) { return reduce_once(a + b, p); }
-__device__ __forceinline__ uint64_t sub_mod(uint64_t a, uint64_t b, uint64_t p) { return a >= b ? a - b : a - b + p; }
+__device__ __forceinline__ uint64_t add_mod(uint64_t a, uint64_t b, uint64_t p) {
+    return reduce_once(a + b, p);
+}
+__device__ __forceinline__ uint64_t sub_mod(uint64_t a, uint64_t b, uint64_t p) {
+    return a >= b ? a - b : a - b + p;
+}
 
-/* x mod p for x < 2^(2k). With x1 = floor(x / 2^(k-2)) < 2^(k+2) <= 2^63 and mu = floor(2^(k+62) / p) <= 2^63,
- * floor(x1 mu / 2^64) is below x / p by less than 1/2 + 1/2 + 1: one correction. */
+/* x mod p for x < 2^(2k). With x1 = floor(x / 2^(k-2)) < 2^(k+2) <= 2^63 and mu = floor(2^(k+62) / p) <=
+ * 2^63, floor(x1 mu / 2^64) is below x / p by less than 1/2 + 1/2 + 1: one correction. */
 __device__ __forceinline__ uint64_t reduce_product(u128 x, const Prime &m) {
     const uint64_t x1 = static_cast<uint64_t>(x >> m.shift);
     const uint64_t quotient = __umul64hi(x1, m.mu);

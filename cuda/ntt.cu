@@ -1,6 +1,6 @@
-/* Negacyclic transforms of rows of N = 2^log_n words in two passes over memory: a row is a matrix of 2^c rows by
- * 2^r columns, c = log_n / 2, r = log_n - c. The forward transform does the first c stages of [LN16, Alg. 1]
- * down the columns and the last r along the rows; the inverse [LN16, Alg. 2] does the opposite. Each block
+/* Negacyclic transforms of rows of N = 2^log_n words in two passes over memory: a row is a matrix of 2^c rows
+ * by 2^r columns, c = log_n / 2, r = log_n - c. The forward transform does the first c stages of [LN16, Alg.
+ * 1] down the columns and the last r along the rows; the inverse [LN16, Alg. 2] does the opposite. Each block
  * takes a tile of whole lines (columns or rows) into shared memory and works in register steps of up to three
  * stages (radix 8). Between the passes the words stay in their arithmetic's own form, not reduced. */
 #include "arith.cuh"
@@ -23,21 +23,22 @@ struct NttArgs {
     Factors scale; /* inverse only */
 };
 
-/* Where the words of a tile lie. Line l, point x of the tile is word (x << point_shift) + (l << line_shift) in
- * shared memory, before padding. kAlongRows: lines are rows of the matrix, else columns. */
-template <bool kAlongRows>
-struct Tile {
+/* Where the words of a tile lie. Line l, point x of the tile is word (x << point_shift) + (l << line_shift)
+ * in shared memory, before padding. kAlongRows: lines are rows of the matrix, else columns. */
+template <bool kAlongRows> struct Tile {
     uint32_t log_line, log_n_lines, first_line, log_columns;
 
     __device__ explicit Tile(const NttArgs &args)
         : log_line(kAlongRows ? args.log_columns : args.log_n - args.log_columns),
-          log_n_lines(args.log_tile - log_line), first_line(blockIdx.x << log_n_lines), log_columns(args.log_columns) {}
+          log_n_lines(args.log_tile - log_line), first_line(blockIdx.x << log_n_lines),
+          log_columns(args.log_columns) {}
 
     __device__ __forceinline__ uint32_t shared_index(uint32_t line, uint32_t point) const {
         const uint32_t i = kAlongRows ? (line << log_line) + point : (point << log_n_lines) + line;
         return i + (i >> 4); /* one word of padding per 128 bytes spreads strides over the banks */
     }
-    /* Word e of the tile in the order of addresses in memory: its line and point, and its place in the row. */
+    /* Word e of the tile in the order of addresses in memory: its line and point, and its place in the row.
+     */
     __device__ __forceinline__ uint32_t line_of(uint32_t e) const {
         return kAlongRows ? e >> log_line : e & ((1u << log_n_lines) - 1);
     }
@@ -56,8 +57,7 @@ struct Tile {
 
 /* The words of one register step: stages first .. first+kStages-1 of a line join points that differ in
  * kStages bits; `group` numbers the other bits. */
-template <int kStages>
-struct Step {
+template <int kStages> struct Step {
     uint32_t low_bits, base, block; /* point of word u: base + (u << low_bits) */
 
     __device__ Step(uint32_t log_line, uint32_t first, uint32_t group)
@@ -74,7 +74,8 @@ __device__ __forceinline__ void forward_butterflies(const A &arith, typename A::
         const int half = 1 << (kStages - 1 - k);
 #pragma unroll
         for (int u = 0; u < 1 << kStages; u++)
-            if ((u & half) == 0) arith.forward(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
+            if ((u & half) == 0)
+                arith.forward(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
     }
 }
 
@@ -86,7 +87,8 @@ __device__ __forceinline__ void inverse_butterflies(const A &arith, typename A::
         const int half = 1 << (kStages - 1 - k);
 #pragma unroll
         for (int u = 0; u < 1 << kStages; u++)
-            if ((u & half) == 0) arith.inverse(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
+            if ((u & half) == 0)
+                arith.inverse(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
     }
 #pragma unroll
     for (int u = 0; u < 1 << kStages; u++) x[u] = arith.settle(x[u]);
@@ -107,8 +109,10 @@ __device__ __forceinline__ void step(const A &arith, const Tile<kAlongRows> &til
 #pragma unroll
         for (int u = 0; u < 1 << kStages; u++)
             x[u] = shared[tile.shared_index(line, s.base + (u << s.low_bits))];
-        if (kInverse) inverse_butterflies<A, kStages>(arith, x, twiddles, root);
-        else forward_butterflies<A, kStages>(arith, x, twiddles, root);
+        if (kInverse)
+            inverse_butterflies<A, kStages>(arith, x, twiddles, root);
+        else
+            forward_butterflies<A, kStages>(arith, x, twiddles, root);
 #pragma unroll
         for (int u = 0; u < 1 << kStages; u++)
             shared[tile.shared_index(line, s.base + (u << s.low_bits))] = x[u];
@@ -125,9 +129,12 @@ __device__ __forceinline__ void steps(const A &arith, const Tile<kAlongRows> &ti
         const uint32_t left = tile.log_line - done;
         const uint32_t n = left >= 3 ? 3 : left;
         const uint32_t first = kInverse ? left - n : done;
-        if (n == 3) step<A, kAlongRows, kInverse, 3>(arith, tile, shared, twiddles, first, log_n);
-        else if (n == 2) step<A, kAlongRows, kInverse, 2>(arith, tile, shared, twiddles, first, log_n);
-        else step<A, kAlongRows, kInverse, 1>(arith, tile, shared, twiddles, first, log_n);
+        if (n == 3)
+            step<A, kAlongRows, kInverse, 3>(arith, tile, shared, twiddles, first, log_n);
+        else if (n == 2)
+            step<A, kAlongRows, kInverse, 2>(arith, tile, shared, twiddles, first, log_n);
+        else
+            step<A, kAlongRows, kInverse, 1>(arith, tile, shared, twiddles, first, log_n);
         done += n;
     }
 }
@@ -143,36 +150,40 @@ __global__ void ntt_pass_kernel(const __grid_constant__ NttArgs args) {
     const Tile<kAlongRows> tile(args);
     const uint64_t *a =
         args.a.base + blockIdx.z * args.a.stride + (static_cast<size_t>(args.rows.src[i]) << args.log_n);
-    uint64_t *r = args.r.base + blockIdx.z * args.r.stride + (static_cast<size_t>(args.rows.dst[i]) << args.log_n);
+    uint64_t *r =
+        args.r.base + blockIdx.z * args.r.stride + (static_cast<size_t>(args.rows.dst[i]) << args.log_n);
 
     for (uint32_t e = threadIdx.x; e < 1u << args.log_tile; e += blockDim.x) {
         const uint64_t word = a[tile.row_index(e)];
-        shared[tile.shared_index(tile.line_of(e), tile.point_of(e))] = kFirst ? arith.load(word) : arith.unpack(word);
+        shared[tile.shared_index(tile.line_of(e), tile.point_of(e))] =
+            kFirst ? arith.load(word) : arith.unpack(word);
     }
     __syncthreads();
     steps<A, kAlongRows, kInverse>(arith, tile, shared, m, args.log_n);
     for (uint32_t e = threadIdx.x; e < 1u << args.log_tile; e += blockDim.x) {
         const typename A::Word x = shared[tile.shared_index(tile.line_of(e), tile.point_of(e))];
         uint64_t word;
-        if (kFirst) word = arith.pack(arith.settle(x));
-        else if (kInverse) word = arith.canonical(arith.scale(x, args.scale.f[i]));
-        else word = arith.canonical(x);
+        if (kFirst)
+            word = arith.pack(arith.settle(x));
+        else if (kInverse)
+            word = arith.canonical(arith.scale(x, args.scale.f[i]));
+        else
+            word = arith.canonical(x);
         r[tile.row_index(e)] = word;
     }
 }
 
 Shape shape_of(const NttArgs &args, uint32_t batch) {
     const uint32_t tile = 1u << args.log_tile;
-    return {dim3(1u << (args.log_n - args.log_tile), args.rows.n, batch), tile >> kLogWordsPerThread,
-            (tile + tile / 16) * sizeof(uint64_t)};
+    return { dim3(1u << (args.log_n - args.log_tile), args.rows.n, batch), tile >> kLogWordsPerThread,
+             (tile + tile / 16) * sizeof(uint64_t) };
 }
 
-template <class A, bool kInverse>
-mzv_status two_passes(mzv_stream *s, NttArgs args, uint32_t batch) {
+template <class A, bool kInverse> mzv_status two_passes(mzv_stream *s, NttArgs args, uint32_t batch) {
     const char *op = kInverse ? "intt" : "ntt";
     const Shape shape = shape_of(args, batch);
     MZV_TRY(launch(op, ntt_pass_kernel<A, kInverse, kInverse>, shape, stream_of(s)->queue, args));
-    args.a = {args.r.base, args.r.stride}; /* the second pass works in place */
+    args.a = { args.r.base, args.r.stride }; /* the second pass works in place */
     for (uint32_t i = 0; i < args.rows.n; i++) args.rows.src[i] = args.rows.dst[i];
     return launch(op, ntt_pass_kernel<A, !kInverse, kInverse>, shape, stream_of(s)->queue, args);
 }
@@ -189,8 +200,7 @@ NttArgs entries_with(const NttArgs &args, const mzv_cuda_tables &tables, uint32_
     return out;
 }
 
-template <bool kInverse>
-mzv_status transform(mzv_stream *s, const NttArgs &args, uint32_t batch) {
+template <bool kInverse> mzv_status transform(mzv_stream *s, const NttArgs &args, uint32_t batch) {
     const mzv_cuda_tables &tables = tables_of(s);
     MZV_TRY((two_passes<Fp64Arith, kInverse>(s, entries_with(args, tables, 1), batch)));
     return two_passes<IntegerArith, kInverse>(s, entries_with(args, tables, 0), batch);
@@ -198,17 +208,17 @@ mzv_status transform(mzv_stream *s, const NttArgs &args, uint32_t batch) {
 
 NttArgs arguments(const mzv_stream *s, Target r, Source a, const Rows &rows, const Factors &scale) {
     const uint32_t log_tile = s->log_n < kLogTile ? s->log_n : kLogTile;
-    return {r, a, backend_of(s)->primes, s->log_n, s->log_n - s->log_n / 2, log_tile, rows, scale};
+    return { r, a, backend_of(s)->primes, s->log_n, s->log_n - s->log_n / 2, log_tile, rows, scale };
 }
 
 } // namespace
 
 mzv_status mzv_cuda::transform_forward(mzv_stream *s, Target r, const Rows &rows, uint32_t batch) {
-    return transform<false>(s, arguments(s, r, {r.base, r.stride}, rows, Factors()), batch);
+    return transform<false>(s, arguments(s, r, { r.base, r.stride }, rows, Factors()), batch);
 }
 
-mzv_status mzv_cuda::transform_inverse(mzv_stream *s, Target r, Source a, const Rows &rows, const Factors &scale,
-                                       uint32_t batch) {
+mzv_status mzv_cuda::transform_inverse(mzv_stream *s, Target r, Source a, const Rows &rows,
+                                       const Factors &scale, uint32_t batch) {
     return transform<true>(s, arguments(s, r, a, rows, scale), batch);
 }
 
@@ -223,5 +233,5 @@ mzv_status mzv_cuda_intt(mzv_stream *s, mzv_poly r) {
     const Rows rows = rows_of(tables, r.basis);
     Factors scale = {};
     for (uint32_t i = 0; i < rows.n; i++) scale.f[i] = tables.prime[rows.prime[i]].n_inv;
-    return transform_inverse(s, target(r), {r.base, r.stride}, rows, scale, r.batch);
+    return transform_inverse(s, target(r), { r.base, r.stride }, rows, scale, r.batch);
 }

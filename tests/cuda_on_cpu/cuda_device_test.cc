@@ -1,5 +1,5 @@
-// Devices, streams and memory of the CUDA backend: what is reported when there is no device, when a call fails
-// (each in turn), and that everything is given back.
+// Devices, streams and memory of the CUDA backend: what is reported when there is no device, when a call
+// fails (each in turn), and that everything is given back.
 #include <string>
 
 #include "base/arena.h"
@@ -14,11 +14,11 @@ const uint32_t kLogN = 10;
 const size_t kN = size_t(1) << kLogN;
 
 class CudaDevice : public testing::Test {
-protected:
+  protected:
     void SetUp() override {
         reset();
-        primes_ = make_primes(kLogN, 3, {49, 48, 61});
-        chain_ = {kLogN, 1, 2, primes_.data()};
+        primes_ = make_primes(kLogN, 3, { 49, 48, 61 });
+        chain_ = { kLogN, 1, 2, primes_.data() };
     }
     void TearDown() override { EXPECT_EQ(n_live(), 0u) << "something on the device was not given back"; }
 
@@ -34,10 +34,12 @@ protected:
     mzv_chain chain_;
 };
 
-bool last_error_has(const char *text) { return std::string(mzv_last_error()).find(text) != std::string::npos; }
+bool last_error_has(const char *text) {
+    return std::string(mzv_last_error()).find(text) != std::string::npos;
+}
 
 TEST_F(CudaDevice, NoDriverAndNoDeviceAreNoDevice) {
-    for (cudaError_t error : {cudaErrorInsufficientDriver, cudaErrorNoDevice}) {
+    for (cudaError_t error : { cudaErrorInsufficientDriver, cudaErrorNoDevice }) {
         device().fail_call = "cudaGetDeviceCount";
         device().fail_with = error;
         EXPECT_EQ(open_and_close(), MZV_ERR_NO_DEVICE);
@@ -53,7 +55,7 @@ TEST_F(CudaDevice, NoDriverAndNoDeviceAreNoDevice) {
 TEST_F(CudaDevice, DeviceThatIsNotThere) {
     device().n_devices = 2;
     EXPECT_EQ(open_and_close(1), MZV_OK) << mzv_last_error();
-    for (int index : {-1, 2, 7}) {
+    for (int index : { -1, 2, 7 }) {
         EXPECT_EQ(open_and_close(index), MZV_ERR_NO_DEVICE);
         EXPECT_TRUE(last_error_has("2 present")) << mzv_last_error();
     }
@@ -70,7 +72,9 @@ TEST_F(CudaDevice, DescribesArchitecture) {
     const struct {
         int major, minor;
         const char *name;
-    } cases[] = {{8, 0, "cuda/sm_80"}, {8, 9, "cuda/sm_89"}, {9, 0, "cuda/sm_90"}, {12, 0, "cuda/sm_120"}};
+    } cases[] = {
+        { 8, 0, "cuda/sm_80" }, { 8, 9, "cuda/sm_89" }, { 9, 0, "cuda/sm_90" }, { 12, 0, "cuda/sm_120" }
+    };
     for (const auto &c : cases) {
         device().major = c.major;
         device().minor = c.minor;
@@ -90,13 +94,13 @@ TEST_F(CudaDevice, UnknownVariant) {
 
 TEST_F(CudaDevice, ChainsThatAreNotChains) {
     const std::vector<uint64_t> good = primes_;
-    for (uint32_t log_n : {0u, 9u, 18u, 64u}) {
+    for (uint32_t log_n : { 0u, 9u, 18u, 64u }) {
         chain_.log_n = log_n;
         EXPECT_EQ(open_and_close(), MZV_ERR_ARGUMENT) << log_n;
     }
     chain_.log_n = kLogN;
-    for (uint64_t bad : {uint64_t(0), uint64_t(1), good[0], good[1] + 2, uint64_t(4097) * 4097,
-                         (uint64_t(1) << 61) + 1}) {
+    for (uint64_t bad :
+         { uint64_t(0), uint64_t(1), good[0], good[1] + 2, uint64_t(4097) * 4097, (uint64_t(1) << 61) + 1 }) {
         primes_[1] = bad;
         EXPECT_EQ(open_and_close(), MZV_ERR_ARGUMENT) << bad;
     }
@@ -107,7 +111,8 @@ TEST_F(CudaDevice, ChainsThatAreNotChains) {
     EXPECT_EQ(open_and_close(), MZV_ERR_ARGUMENT);
 }
 
-// One of everything the backend does, to its end; the first failure is returned, and everything is given back.
+// One of everything the backend does, to its end; the first failure is returned, and everything is given
+// back.
 struct Scenario {
     const mzv_chain *chain;
     mzv_backend *backend = nullptr;
@@ -125,8 +130,8 @@ struct Scenario {
     }
 
     mzv_status compute() {
-        const mzv_basis all = {1, 0, 2}, q = {0, 0, 2};
-        const mzv_poly x = {words, 3 * kN, 1, all}, y = {words + 3 * kN, 2 * kN, 1, q};
+        const mzv_basis all = { 1, 0, 2 }, q = { 0, 0, 2 };
+        const mzv_poly x = { words, 3 * kN, 1, all }, y = { words + 3 * kN, 2 * kN, 1, q };
         const std::vector<uint64_t> zeros(8 * kN, 0), c(3, 1);
         std::vector<uint64_t> out(3 * kN, 1);
         mzv_status status = a->ops->upload(a, words, zeros.data(), zeros.size());
@@ -175,7 +180,7 @@ struct Scenario {
 };
 
 TEST_F(CudaDevice, EveryCallMadeToFailInTurn) {
-    Scenario whole{&chain_};
+    Scenario whole { &chain_ };
     ASSERT_EQ(whole.run(), MZV_OK) << mzv_last_error();
     ASSERT_EQ(n_live(), 0u);
     const long n_calls = device().n_calls;
@@ -184,12 +189,13 @@ TEST_F(CudaDevice, EveryCallMadeToFailInTurn) {
     for (long i = 0; i < n_calls; i++) {
         reset();
         device().fail_at = i;
-        Scenario scenario{&chain_};
+        Scenario scenario { &chain_ };
         const mzv_status status = scenario.run();
         ASSERT_FALSE(device().failed.empty()) << "call " << i;
         if (i < whole.calls_before_close) {
             EXPECT_EQ(status, MZV_ERR_DEVICE) << "call " << i << ", " << device().failed;
-            EXPECT_TRUE(last_error_has("719")) << "call " << i << ", " << device().failed << ": " << mzv_last_error();
+            EXPECT_TRUE(last_error_has("719"))
+                << "call " << i << ", " << device().failed << ": " << mzv_last_error();
         } else {
             EXPECT_EQ(status, MZV_OK) << "call " << i << ", " << device().failed;
         }
@@ -202,7 +208,7 @@ TEST_F(CudaDevice, EveryHostAllocationMadeToFailInTurn) {
     int64_t n = 0;
     for (;; n++) {
         mzv_test_fail_alloc_after(n);
-        Scenario scenario{&chain_};
+        Scenario scenario { &chain_ };
         const mzv_status status = scenario.run();
         mzv_test_fail_alloc_after(-1);
         EXPECT_EQ(mzv_alloc_live(), live);
@@ -215,9 +221,9 @@ TEST_F(CudaDevice, EveryHostAllocationMadeToFailInTurn) {
 }
 
 TEST_F(CudaDevice, OutOfMemorySaysHowMuch) {
-    Scenario scenario{&chain_};
+    Scenario scenario { &chain_ };
     ASSERT_EQ(scenario.prepare(), MZV_OK) << mzv_last_error();
-    for (bool huge : {false, true}) {
+    for (bool huge : { false, true }) {
         uint64_t *more = nullptr;
         device().fail_call = huge ? "" : "cudaMallocFromPoolAsync";
         device().fail_with = cudaErrorMemoryAllocation;
@@ -232,9 +238,9 @@ TEST_F(CudaDevice, OutOfMemorySaysHowMuch) {
 }
 
 TEST_F(CudaDevice, BatchThatNoGridHolds) {
-    Scenario scenario{&chain_};
+    Scenario scenario { &chain_ };
     ASSERT_EQ(scenario.prepare(), MZV_OK) << mzv_last_error();
-    const mzv_poly r = {scenario.words, 0, 65536, {0, 0, 1}};
+    const mzv_poly r = { scenario.words, 0, 65536, { 0, 0, 1 } };
     EXPECT_EQ(mzv_cuda_ops.add(scenario.a, r, mzv_view(r), mzv_view(r)), MZV_ERR_DEVICE);
     EXPECT_TRUE(last_error_has("65536")) << mzv_last_error();
     mzv_cuda_ops.free(scenario.a, scenario.words);
@@ -256,10 +262,11 @@ TEST_F(CudaDevice, StreamsOfTwoDevicesInTurn) {
     }
     const std::vector<uint64_t> zeros(3 * kN, 0);
     for (int i = 0; i < 2; i++)
-        ASSERT_EQ(mzv_cuda_ops.upload(s[i], words[i], zeros.data(), zeros.size()), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_cuda_ops.upload(s[i], words[i], zeros.data(), zeros.size()), MZV_OK)
+            << mzv_last_error();
     for (int i = 0; i < 4; i++) {
-        const mzv_poly r = {words[i % 2], 3 * kN, 1, {1, 0, 2}};
-        const uint64_t c[] = {1, 2, 3};
+        const mzv_poly r = { words[i % 2], 3 * kN, 1, { 1, 0, 2 } };
+        const uint64_t c[] = { 1, 2, 3 };
         EXPECT_EQ(mzv_cuda_ops.add_const(s[i % 2], r, mzv_view(r), c), MZV_OK) << mzv_last_error();
     }
     for (int i = 0; i < 2; i++) {
@@ -274,12 +281,12 @@ TEST_F(CudaDevice, StreamsOfTwoDevicesInTurn) {
 }
 
 TEST_F(CudaDevice, WorkOfOneStreamWaitsForTheOther) {
-    Scenario scenario{&chain_};
+    Scenario scenario { &chain_ };
     ASSERT_EQ(scenario.prepare(), MZV_OK) << mzv_last_error();
     const std::vector<uint64_t> ones(kN, 1);
     std::vector<uint64_t> out(kN);
-    const uint64_t c[] = {41};
-    const mzv_poly r = {scenario.words, kN, 1, {0, 0, 1}};
+    const uint64_t c[] = { 41 };
+    const mzv_poly r = { scenario.words, kN, 1, { 0, 0, 1 } };
     ASSERT_EQ(mzv_cuda_ops.upload(scenario.a, scenario.words, ones.data(), kN), MZV_OK);
     ASSERT_EQ(mzv_cuda_ops.add_const(scenario.a, r, mzv_view(r), c), MZV_OK);
     ASSERT_EQ(mzv_cuda_ops.stream_wait(scenario.b, scenario.a), MZV_OK);

@@ -49,16 +49,13 @@ inline long long __double_as_longlong(double x) {
     memcpy(&bits, &x, sizeof bits);
     return bits;
 }
-template <class T>
-T __shfl_sync(unsigned mask, T value, int lane) {
+template <class T> T __shfl_sync(unsigned mask, T value, int lane) {
     return cuda_on_cpu::shuffle(mask, value, lane);
 }
-template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lane_mask) {
+template <class T> T __shfl_xor_sync(unsigned mask, T value, int lane_mask) {
     return cuda_on_cpu::shuffle(mask, value, static_cast<int>(cuda_on_cpu::lane()) ^ lane_mask);
 }
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta) {
+template <class T> T __shfl_down_sync(unsigned mask, T value, unsigned delta) {
     const int from = static_cast<int>(cuda_on_cpu::lane() + delta);
     return cuda_on_cpu::shuffle(mask, value, from < 32 ? from : static_cast<int>(cuda_on_cpu::lane()));
 }
@@ -106,7 +103,8 @@ cudaError_t cudaFree(void *memory);
 cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void *memory, cudaStream_t stream);
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind);
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
@@ -120,6 +118,7 @@ namespace cuda_on_cpu {
 void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void()> body);
 } // namespace cuda_on_cpu
 
-#define MZV_CUDA_LAUNCH(kernel, grid, block, shared_bytes, queue, args) \
-    cuda_on_cpu::queue_kernel({grid, block, shared_bytes}, queue, [kernel = kernel, args = args] { kernel(args); })
+#define MZV_CUDA_LAUNCH(kernel, grid, block, shared_bytes, queue, args)                                      \
+    cuda_on_cpu::queue_kernel({ grid, block, shared_bytes }, queue,                                          \
+                              [kernel = kernel, args = args] { kernel(args); })
 #define MZV_CUDA_SHARED(type, name) type *const name = reinterpret_cast<type *>(cuda_on_cpu::block().shared)

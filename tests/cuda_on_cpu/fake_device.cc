@@ -49,10 +49,10 @@ cudaError_t count_call(const char *name) {
     return machine.fail_with;
 }
 
-#define FAIL_ON_DEMAND()                                  \
-    do {                                                  \
-        const cudaError_t error_ = count_call(__func__);  \
-        if (error_ != cudaSuccess) return error_;         \
+#define FAIL_ON_DEMAND()                                                                                     \
+    do {                                                                                                     \
+        const cudaError_t error_ = count_call(__func__);                                                     \
+        if (error_ != cudaSuccess) return error_;                                                            \
     } while (0)
 
 bool usable(const FakeStream *stream) { return streams.count(const_cast<FakeStream *>(stream)) != 0; }
@@ -121,8 +121,10 @@ void reset() {
 size_t n_live() { return memory.size() + streams.size() + events.size() + pools.size(); }
 
 void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void()> body) {
-    if (!usable(stream) || stream->device != current_device) last_error = kInvalidHandle;
-    else if (!shape_allowed(launch)) last_error = cudaErrorInvalidConfiguration;
+    if (!usable(stream) || stream->device != current_device)
+        last_error = kInvalidHandle;
+    else if (!shape_allowed(launch))
+        last_error = cudaErrorInvalidConfiguration;
     else
         queue(stream, [launch, body] {
             run(launch, machine.order, body);
@@ -134,14 +136,22 @@ void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void(
 
 const char *cudaGetErrorString(cudaError_t error) {
     switch (error) {
-    case cudaSuccess: return "no error";
-    case cudaErrorInvalidValue: return "invalid argument";
-    case cudaErrorMemoryAllocation: return "out of memory";
-    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
-    case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
-    case cudaErrorNoDevice: return "no CUDA-capable device is detected";
-    case cudaErrorLaunchFailure: return "unspecified launch failure";
-    default: return "another error";
+    case cudaSuccess:
+        return "no error";
+    case cudaErrorInvalidValue:
+        return "invalid argument";
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorInvalidConfiguration:
+        return "invalid configuration argument";
+    case cudaErrorInsufficientDriver:
+        return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice:
+        return "no CUDA-capable device is detected";
+    case cudaErrorLaunchFailure:
+        return "unspecified launch failure";
+    default:
+        return "another error";
     }
 }
 
@@ -175,7 +185,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *properties) {
     FAIL_ON_DEMAND();
     if (properties->location.type != cudaMemLocationTypeDevice) return cudaErrorInvalidValue;
-    *pool = new FakePool{properties->location.id};
+    *pool = new FakePool { properties->location.id };
     pools.insert(*pool);
     return cudaSuccess;
 }
@@ -231,7 +241,8 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
     return cudaSuccess;
 }
 
-cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
     FAIL_ON_DEMAND();
     if (!usable(stream)) return kInvalidHandle;
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
@@ -241,7 +252,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
     FAIL_ON_DEMAND();
-    *out = new FakeStream{current_device};
+    *out = new FakeStream { current_device };
     streams.insert(*out);
     return cudaSuccess;
 }

@@ -27,8 +27,8 @@ constexpr size_t kStackBytes = 64 << 10;
 constexpr unsigned char kPoison = 0xA5;
 constexpr unsigned kWarp = 32;
 
-// A stack and what resumes it. Stacks are swapped by hand on x86-64 and by ucontext elsewhere, which makes two
-// system calls per switch.
+// A stack and what resumes it. Stacks are swapped by hand on x86-64 and by ucontext elsewhere, which makes
+// two system calls per switch.
 struct Context {
 #if defined(__x86_64__)
     void *stack_pointer = nullptr;
@@ -58,7 +58,7 @@ struct Scheduler {
     Fiber *current = nullptr;
     Block block;
     const std::function<void()> *body = nullptr;
-    std::mt19937 random{12345};
+    std::mt19937 random { 12345 };
     const void *stack_bottom = nullptr; // of the OS thread, for AddressSanitizer
     size_t stack_size = 0;
 };
@@ -84,7 +84,9 @@ asm(".text\n"
     "  ret\n"
     ".size mzv_test_swap_stacks, . - mzv_test_swap_stacks\n");
 
-void swap_contexts(Context &save, Context &load) { mzv_test_swap_stacks(&save.stack_pointer, load.stack_pointer); }
+void swap_contexts(Context &save, Context &load) {
+    mzv_test_swap_stacks(&save.stack_pointer, load.stack_pointer);
+}
 
 // A stack that, when first taken, "returns" into `entry` as if called: 8 bytes off 16-byte alignment.
 void prepare(Context &context, unsigned char *stack, void (*entry)()) {
@@ -150,7 +152,7 @@ void start_threads(const dim3 &dim, Order order) {
     scheduler.order.clear();
     for (unsigned i = 0; i < n; i++) {
         Fiber &fiber = *scheduler.fibers[i];
-        fiber.thread = {dim3(i % dim.x, i / dim.x % dim.y, i / dim.x / dim.y), i};
+        fiber.thread = { dim3(i % dim.x, i / dim.x % dim.y, i / dim.x / dim.y), i };
         fiber.state = State::kNew;
         prepare(fiber.context, fiber.stack.get(), fiber_main);
         scheduler.order.push_back(&fiber);
@@ -201,12 +203,13 @@ bool open_shuffle() {
     return false;
 }
 
-// Each waiting shuffle reads the offers of its lanes when it goes on, so a lane may not offer again before all
-// have read: that takes a second meeting, in shuffle_bits.
+// Each waiting shuffle reads the offers of its lanes when it goes on, so a lane may not offer again before
+// all have read: that takes a second meeting, in shuffle_bits.
 void run_block(Order order) {
     start_threads(scheduler.block.dim, order);
     for (;;) {
-        if (order == Order::kShuffled) std::shuffle(scheduler.order.begin(), scheduler.order.end(), scheduler.random);
+        if (order == Order::kShuffled)
+            std::shuffle(scheduler.order.begin(), scheduler.order.end(), scheduler.random);
         size_t n_done = 0;
         for (Fiber *fiber : scheduler.order) {
             if (fiber->state == State::kNew || fiber->state == State::kReady) to_fiber(*fiber);

@@ -1,6 +1,6 @@
-// Runs the blocks of a kernel one after the other, each CUDA thread as a fiber of this OS thread. A fiber runs
-// until it waits at a barrier or a shuffle or ends; the order in which fibers run is the test's choice, so that
-// what depends on an order shows. Shared memory is poisoned before each block.
+// Runs the blocks of a kernel one after the other, each CUDA thread as a fiber of this OS thread. A fiber
+// runs until it waits at a barrier or a shuffle or ends; the order in which fibers run is the test's choice,
+// so that what depends on an order shows. Shared memory is poisoned before each block.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -37,15 +37,14 @@ const Thread &thread();
 const Block &block();
 inline unsigned lane() { return thread().number % 32; }
 
-// __syncthreads. A block whose threads wait at different lines, or of which some ended while others wait, is a
-// bug in the kernel: the process ends with a message.
+// __syncthreads. A block whose threads wait at different lines, or of which some ended while others wait, is
+// a bug in the kernel: the process ends with a message.
 void barrier(const char *file, int line);
 
 // Meets the other lanes of `mask` and takes the 8 bytes of lane `from` (its own where `from` is not in mask).
 uint64_t shuffle_bits(unsigned mask, uint64_t bits, int from);
 
-template <class T>
-T shuffle(unsigned mask, T value, int from) {
+template <class T> T shuffle(unsigned mask, T value, int from) {
     static_assert(sizeof(T) <= 8 && std::is_trivially_copyable<T>::value, "one register pair at most");
     uint64_t bits = 0;
     memcpy(&bits, &value, sizeof value);

@@ -8,12 +8,12 @@
 namespace cuda_on_cpu {
 namespace {
 
-const Order kOrders[] = {Order::kForward, Order::kBackward, Order::kShuffled};
+const Order kOrders[] = { Order::kForward, Order::kBackward, Order::kShuffled };
 
 TEST(Fibers, EveryThreadOfEveryBlockRunsOnce) {
     for (Order order : kOrders) {
         std::vector<int> n(3 * 2 * 2 * 64);
-        run({dim3(3, 2, 2), dim3(16, 4), 0}, order, [&] {
+        run({ dim3(3, 2, 2), dim3(16, 4), 0 }, order, [&] {
             const unsigned number = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
             n[number * 64 + threadIdx.y * blockDim.x + threadIdx.x]++;
         });
@@ -32,7 +32,7 @@ void reverse_through_shared(std::vector<unsigned> &out, bool with_barrier) {
 TEST(Fibers, BarrierOrdersSharedMemory) {
     for (Order order : kOrders) {
         std::vector<unsigned> out(256);
-        run({dim3(2), dim3(256), 1024}, order, [&] { reverse_through_shared(out, true); });
+        run({ dim3(2), dim3(256), 1024 }, order, [&] { reverse_through_shared(out, true); });
         for (unsigned i = 0; i < 256; i++) EXPECT_EQ(out[i], 255 - i);
     }
 }
@@ -41,7 +41,7 @@ TEST(Fibers, MissingBarrierShows) {
     for (Order order : kOrders) {
         std::vector<unsigned> out(256);
         unsigned n_wrong = 0;
-        run({dim3(1), dim3(256), 1024}, order, [&] { reverse_through_shared(out, false); });
+        run({ dim3(1), dim3(256), 1024 }, order, [&] { reverse_through_shared(out, false); });
         for (unsigned i = 0; i < 256; i++) n_wrong += out[i] != 255 - i;
         EXPECT_GT(n_wrong, 50u);
     }
@@ -49,7 +49,7 @@ TEST(Fibers, MissingBarrierShows) {
 
 TEST(Fibers, SharedMemoryStartsPoisoned) {
     std::vector<unsigned char> seen(2);
-    run({dim3(2), dim3(1), 16}, Order::kForward, [&] {
+    run({ dim3(2), dim3(1), 16 }, Order::kForward, [&] {
         MZV_CUDA_SHARED(unsigned char, shared);
         seen[blockIdx.x] = shared[5];
         shared[5] = 0;
@@ -60,7 +60,7 @@ TEST(Fibers, SharedMemoryStartsPoisoned) {
 TEST(Fibers, ShufflesExchange) {
     for (Order order : kOrders) {
         std::vector<uint64_t> sums(64), turned(64), down(64);
-        run({dim3(1), dim3(64), 0}, order, [&] {
+        run({ dim3(1), dim3(64), 0 }, order, [&] {
             uint64_t sum = threadIdx.x;
             for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
             sums[threadIdx.x] = sum;
@@ -88,7 +88,7 @@ void miss_shuffle() {
 }
 
 TEST(FibersDeathTest, BugsOfKernelsAreFatal) {
-    const Launch warp = {dim3(1), dim3(32), 0}, two = {dim3(1), dim3(2), 0};
+    const Launch warp = { dim3(1), dim3(32), 0 }, two = { dim3(1), dim3(2), 0 };
     EXPECT_DEATH(run(two, Order::kForward, diverge), "different barriers");
     EXPECT_DEATH(run(two, Order::kForward, leave), "ended while others wait");
     EXPECT_DEATH(run(warp, Order::kForward, miss_shuffle), "never meet");

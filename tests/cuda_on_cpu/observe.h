@@ -1,5 +1,5 @@
-// What the tests of the kernels see of the machine: the fake device, or a real one where the same tests run on it
-// (observe_fake.cc, observe_real.cc).
+// What the tests of the kernels see of the machine: the fake device, or a real one where the same tests run
+// on it (observe_fake.cc, observe_real.cc).
 #pragma once
 
 #include "fibers.h"

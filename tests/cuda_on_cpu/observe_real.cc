@@ -1,5 +1,5 @@
-// A real device. Outputs start as random words, so an operation that did nothing still differs. Without a device
-// every test is skipped, and says so.
+// A real device. Outputs start as random words, so an operation that did nothing still differs. Without a
+// device every test is skipped, and says so.
 #include <gtest/gtest.h>
 
 #include "backend/backend.h"
@@ -15,10 +15,11 @@ bool all_given_back() { return true; }
 namespace {
 
 class NeedsDevice : public testing::Environment {
-public:
+  public:
     void SetUp() override {
         const mzv_status status = mzv_cuda_ops.probe(0);
-        if (status == MZV_ERR_NO_DEVICE) GTEST_SKIP() << "[  SKIPPED ] " << mzv_last_error(); // as ctest looks for it
+        if (status == MZV_ERR_NO_DEVICE)
+            GTEST_SKIP() << "[  SKIPPED ] " << mzv_last_error(); // as ctest looks for it
         ASSERT_EQ(status, MZV_OK) << mzv_last_error();
     }
 };

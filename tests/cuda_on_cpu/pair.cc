@@ -18,7 +18,7 @@ std::vector<uint64_t> make_primes(uint32_t log_n, uint32_t n, const std::vector<
 }
 
 Pair::Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant)
-    : primes_(make_primes(log_n, n_p + n_q, bits)), chain_{log_n, n_p, n_q, primes_.data()} {
+    : primes_(make_primes(log_n, n_p + n_q, bits)), chain_ { log_n, n_p, n_q, primes_.data() } {
     restart_machine();
     EXPECT_EQ(mzv_cpu_ops.open(&cpu_backend_, &chain_, 0, "scalar"), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cuda_ops.open(&cuda_backend_, &chain_, 0, variant), MZV_OK) << mzv_last_error();
@@ -37,13 +37,18 @@ Pair::~Pair() {
 }
 
 uint64_t Pair::word(Fill fill, uint64_t p) {
-    const uint64_t edges[] = {0, 1, p / 2, p / 2 + 1, p - 2, p - 1};
+    const uint64_t edges[] = { 0, 1, p / 2, p / 2 + 1, p - 2, p - 1 };
     switch (fill) {
-    case Fill::kUniform: return random_() % p;
-    case Fill::kEdges: return edges[random_() % 6];
-    case Fill::kHalfDown: return p / 2;
-    case Fill::kHalfUp: return p / 2 + 1;
-    case Fill::kLargest: return p - 1;
+    case Fill::kUniform:
+        return random_() % p;
+    case Fill::kEdges:
+        return edges[random_() % 6];
+    case Fill::kHalfDown:
+        return p / 2;
+    case Fill::kHalfUp:
+        return p / 2 + 1;
+    case Fill::kLargest:
+        return p - 1;
     }
     return 0;
 }
@@ -63,10 +68,9 @@ Pair::Poly Pair::poly(const Shape &shape, Fill fill) {
     std::vector<uint64_t> values(shape.batch * stride, ~uint64_t(0));
     for (uint32_t b = 0; b < shape.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++)
-            for (size_t k = 0; k < n; k++)
-                values[b * stride + i * n + k] = word(fill, prime(shape.basis, i));
-    return {{place(cpu, values), stride, shape.batch, shape.basis},
-            {place(cuda, values), stride, shape.batch, shape.basis}};
+            for (size_t k = 0; k < n; k++) values[b * stride + i * n + k] = word(fill, prime(shape.basis, i));
+    return { { place(cpu, values), stride, shape.batch, shape.basis },
+             { place(cuda, values), stride, shape.batch, shape.basis } };
 }
 
 uint64_t *Pair::words(const std::vector<uint64_t> &values, uint64_t **on_cuda) {

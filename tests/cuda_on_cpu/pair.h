@@ -1,5 +1,5 @@
-// The same chain opened on the scalar CPU backend and on the CUDA backend, and operands that are the same words
-// on both, so that an operation can be run on both and the results compared byte for byte.
+// The same chain opened on the scalar CPU backend and on the CUDA backend, and operands that are the same
+// words on both, so that an operation can be run on both and the results compared byte for byte.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -12,7 +12,8 @@
 
 namespace cuda_on_cpu {
 
-// n distinct primes = 1 mod 2^(log_n + 1), number i the next one down from 2^bits[i] (bits, all different, in turn).
+// n distinct primes = 1 mod 2^(log_n + 1), number i the next one down from 2^bits[i] (bits, all different, in
+// turn).
 std::vector<uint64_t> make_primes(uint32_t log_n, uint32_t n, const std::vector<uint32_t> &bits);
 
 struct Shape {
@@ -25,7 +26,7 @@ struct Shape {
 enum class Fill { kUniform, kEdges, kHalfDown, kHalfUp, kLargest };
 
 class Pair {
-public:
+  public:
     Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant);
     ~Pair();
     Pair(const Pair &) = delete;
@@ -42,8 +43,8 @@ public:
     std::vector<uint64_t> constants(mzv_basis basis, Fill fill);
 
     using Operation = std::function<mzv_status(mzv_stream *, bool cuda)>;
-    // Runs the operation on both sides and expects success, kernels launched, and equal words in `r`, of which the
-    // gaps between polynomials must be as they were.
+    // Runs the operation on both sides and expects success, kernels launched, and equal words in `r`, of
+    // which the gaps between polynomials must be as they were.
     void expect_equal(const Poly &r, const Operation &operation);
 
     std::vector<uint64_t> download(mzv_stream *s, mzv_poly r);
@@ -53,7 +54,7 @@ public:
 
     mzv_stream *cpu = nullptr, *cuda = nullptr;
 
-private:
+  private:
     uint64_t word(Fill fill, uint64_t prime);
     uint64_t *place(mzv_stream *s, const std::vector<uint64_t> &values);
 
@@ -61,7 +62,7 @@ private:
     mzv_chain chain_;
     mzv_backend *cpu_backend_ = nullptr, *cuda_backend_ = nullptr;
     std::vector<uint64_t *> cpu_blocks_, cuda_blocks_;
-    std::mt19937_64 random_{20240817};
+    std::mt19937_64 random_ { 20240817 };
 };
 
 } // namespace cuda_on_cpu
