@@ -40,6 +40,7 @@ static mzv_status run_once(mzv_circuit_cost *cost, mzv_evaluator *ev, mzv_cipher
     uint32_t lowest = UINT32_MAX;
     for (uint32_t i = 0; i < call->n_in; i++) {
         MZV_TRY(mzv_evaluator_cipher(&cipher[i], ev, call->in_level[i], 1));
+        MZV_TRY(mzv_clear_set(ev, cipher[i], NULL, call->in_level[i]));
         if (call->in_level[i] < lowest) lowest = call->in_level[i];
     }
     mzv_cipher **out = &cipher[call->n_in];

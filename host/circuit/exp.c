@@ -8,6 +8,7 @@
 #include "math/chebyshev.h"
 
 #define POINTS_PER_NODE 24u
+#define RELATIVE_POINTS 2000u
 #define MAX_LOG 600.0 /* exp of it, and products of two, are doubles */
 
 struct mzv_exp {
@@ -41,16 +42,26 @@ static long double powered(const double *coeff, uint32_t degree, uint32_t squari
     return y;
 }
 
-/* max |p^(2^r) - g exp| / (g max(exp(x), exp(floor))), g = exp(log_gain), over the grid of mzv_chebyshev_error. */
+/* |p^(2^r) - g exp| / (g max(exp(x), exp(floor))) at t, g = exp(log_gain). */
+static long double error_at(const fit *f, uint32_t degree, long double t, long double x) {
+    const long double y = powered(f->coeff, degree, f->squarings, t) / expl((long double)f->spec->log_gain);
+    return fabsl(y - expl(x)) / expl(fmaxl(x, (long double)f->spec->floor));
+}
+
+/* The largest over the grid of mzv_chebyshev_error, and over equal steps from the floor, where the measure has its kink,
+ * to the top: at most (b - floor) / RELATIVE_POINTS apart, on a scale of 1 of the exponential. */
 static double measured(fit *f, uint32_t degree) {
     const mzv_function g = function_of(f);
     const uint32_t n = POINTS_PER_NODE * (degree + 1) + 1;
+    const long double floor = f->spec->floor, width = (long double)f->spec->b - f->spec->a;
     long double worst = 0;
     for (uint32_t i = 0; i < n; i++) {
-        const long double t = mzv_chebyshev_point(i, n), x = mzv_chebyshev_map(&g, t);
-        const long double y = powered(f->coeff, degree, f->squarings, t) / expl((long double)f->spec->log_gain);
-        const long double error = fabsl(y - expl(x)) / expl(fmaxl(x, (long double)f->spec->floor));
-        if (!(error <= worst)) worst = error;
+        const long double t = mzv_chebyshev_point(i, n);
+        worst = fmaxl(worst, error_at(f, degree, t, mzv_chebyshev_map(&g, t)));
+    }
+    for (uint32_t i = 0; i <= RELATIVE_POINTS; i++) {
+        const long double x = floor + (f->spec->b - floor) * i / RELATIVE_POINTS;
+        worst = fmaxl(worst, error_at(f, degree, (2 * x - f->spec->a - f->spec->b) / width, x));
     }
     return (double)worst;
 }

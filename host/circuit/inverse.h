@@ -2,7 +2,7 @@
  *
  * The residual 1 - S y(S) is a polynomial of degree D that is 1 at S = 0. The least on [lo, hi] is
  *     T_D(t) / T_D(t0),  t = (hi + lo - 2S) / (hi - lo) in [-1, 1],  t0 = (hi + lo) / (hi - lo) = cosh(eta),
- * with maximum 1 / cosh(D eta), eta = 2 atanh(sqrt(lo / hi)) [Mar66; Saa03, theorem 6.25]. From
+ * with maximum 1 / cosh(D eta), eta = 2 atanh(sqrt(lo / hi)) [Saa03, theorem 6.25]. From
  *     T_2m(t0) - T_2m(t) = 2 (T_m(t0) - T_m(t)) (T_m(t0) + T_m(t))  and  t0 - t = 2S / (hi - lo)
  * it comes as a product, one squaring and one product for each doubling, at depth k:
  *     1/S ~ (2 / (hi - lo)) / T_D(t0) * prod_{i < k} 2 (T_{2^i}(t0) + T_{2^i}(t)).
@@ -15,11 +15,13 @@
  * Outside. 0 <= S <= lo: y falls from mzv_inverse_facts.below at S = 0 (every factor grows with t >= 1) and stays under
  * gain / S: residual in (0, 1]. hi < S <= hi + lo: 0 <= y <= 2 gain / S. S < 0 or S > hi + lo: no use, T_D(t) explodes.
  *
- * Noise. Let each U_{2^i} carry an absolute error of at most e, each partial product one of at most e too.
- *   d ln(gain/S) / d T_m <= 1 / (T_m(t0) - 1) <= hi / (2 m^2 lo): the relative error of y at S = lo is at most
- *   (2/3) (hi/lo) e to first order while g^m ~ 1; an error of the input u counts hi / (2 lo), as it must for any method
- *   (lo is 2 lo/(hi - lo) from the end of t's interval). The products add about k e in absolute terms of y, so
- *   k e hi / gain relative at S = hi. mzv_inverse_refine squares the first kind away, with S at its own precision. */
+ * Noise. To first order the relative error of y is at most, over i < k with m = 2^i,
+ *     sum e_i / g^m (1 / (T_m(t0) - T_m(t)) + (D/m)^2 / (T_D(t0) - 1)) + sum r_i / R_i,
+ * e_i an error of U_m (e_0 that of u), r_i one of the product of the first i + 1 factors, R_i that product. Since
+ * T_m(t0) - 1 = 2 sinh(m eta / 2)^2 >= 2 m^2 lo / hi, an error e in each costs (2/3) (hi/lo) e at S = lo where g^m ~ 1,
+ * of which u has (1/2) (hi/lo) e, as with any method: t has only that much left of S. R_i falls to about lo / hi at
+ * S = hi: there the products cost about k (hi/lo) e, e to each in absolute terms. mzv_inverse_refine squares the errors at
+ * the lower end away, with S at its own precision. */
 #ifndef MZV_CIRCUIT_INVERSE_H
 #define MZV_CIRCUIT_INVERSE_H
 #include "circuit/circuit.h"
