@@ -104,7 +104,8 @@ static mzv_status plan(mzv_cli *cli, mzv_encrypted *e) {
         return mzv_fail(MZV_ERR_ARGUMENT, "`mzv plan`: no module; name it with --encrypt MODULE");
     MZV_TRY(mzv_encrypted_load(e, cli));
     MZV_TRY(mzv_encrypted_prepare(e, cli, cli->args.tokens));
-    MZV_TRY(mzv_hybrid_plan_make(&p, e->checkpoint, e->calibration, &e->module, &e->options));
+    MZV_TRY(
+        mzv_plan_status(mzv_hybrid_plan_make(&p, e->checkpoint, e->calibration, &e->module, &e->options)));
     MZV_TRY(mzv_params_check(&p.params, &facts));
     return cli->out.format == MZV_FORMAT_TEXT ? put_text(&cli->out, &p, &facts)
                                               : put_object(&cli->out, &p, &facts);

@@ -105,9 +105,14 @@ static mzv_status call_head(void *user, uint32_t layer, uint32_t head, const flo
     return call_attention(user, layer, x, n_tokens, first_row, out);
 }
 
+mzv_status mzv_plan_status(mzv_status status) {
+    return status == MZV_ERR_PARAMS ? MZV_ERR_PRECISION : status;
+}
+
 mzv_status mzv_encrypted_start(mzv_encrypted *e) {
     if (!e->on) return MZV_OK;
-    MZV_TRY(mzv_hybrid_create(&e->hybrid, e->checkpoint, e->calibration, &e->module, &e->options));
+    MZV_TRY(mzv_plan_status(
+        mzv_hybrid_create(&e->hybrid, e->checkpoint, e->calibration, &e->module, &e->options)));
     e->hooks = (mzv_float_hooks) { .user = e, .selects = selects };
     if (e->module.head < 0)
         e->hooks.attention = call_attention;

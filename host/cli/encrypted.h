@@ -29,6 +29,8 @@ mzv_status mzv_encrypted_load(mzv_encrypted *e, mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_encrypted_prepare(mzv_encrypted *e, mzv_cli *cli, uint32_t n_tokens_max) MZV_MUST_CHECK;
 /* Keys and weights, and the hooks that put the module into the float model. */
 mzv_status mzv_encrypted_start(mzv_encrypted *e) MZV_MUST_CHECK;
+/* No secure ring reaches the target error: that is about precision (exit 2), not about a parameter file. */
+mzv_status mzv_plan_status(mzv_status status);
 void mzv_encrypted_close(mzv_encrypted *e);
 
 /* "module", "mode", "relative_error", ring, security, bytes, backend, threads; null where nothing is

@@ -181,14 +181,17 @@ static mzv_status put_cell(mzv_output *out, const table *t, size_t c, const char
     }
     if (out->format == MZV_FORMAT_CSV) return mzv_output_print(out, "%s", text);
     if (t->number[c]) return mzv_output_print(out, "%*s%s", pad, "", text);
-    const bool last = out->format == MZV_FORMAT_TEXT && c + 1 == t->n; /* no spaces at the end of a line */
-    return mzv_output_print(out, "%s%*s", text, last ? 0 : pad, "");
+    return mzv_output_print(out, "%s%*s", text, pad, "");
 }
 
 static const char *edge(mzv_format format, bool first, bool last) {
     if (format == MZV_FORMAT_CSV) return first || last ? "" : ",";
     if (format == MZV_FORMAT_TEXT) return first || last ? "" : "  ";
     return first ? "| " : last ? " |" : " | ";
+}
+
+static void trim_line(mzv_output *out) {
+    while (out->n_bytes > 0 && out->bytes[out->n_bytes - 1] == ' ') out->n_bytes--;
 }
 
 /* Row i of the table; row -1 is the head. */
@@ -202,6 +205,7 @@ static mzv_status put_row(mzv_output *out, const table *t, int64_t i) {
         MZV_TRY(mzv_output_print(out, "%s", edge(out->format, c == 0, false)));
         MZV_TRY(put_cell(out, t, c, text));
     }
+    if (out->format == MZV_FORMAT_TEXT) trim_line(out);
     return mzv_output_print(out, "%s\n", edge(out->format, false, true));
 }
 

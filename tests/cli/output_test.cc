@@ -85,21 +85,23 @@ TEST(Output, BrokenTextBecomesValidUtf8) {
 TEST(Output, FileIsWrittenWholeAtCommit) {
     const Scratch scratch;
     mzv_output out;
-    write_all(scratch.at("r"), "old");
-    ASSERT_EQ(mzv_output_open(&out, "text", scratch.at("r").c_str()), MZV_OK) << mzv_last_error();
+    const std::string path = scratch.at("r");
+    write_all(path, "old");
+    ASSERT_EQ(mzv_output_open(&out, "text", path.c_str()), MZV_OK) << mzv_last_error();
     ASSERT_EQ(mzv_output_stream(&out, "new ", 4), MZV_OK);
     ASSERT_EQ(mzv_output_print(&out, "%s %d\n", "result", 7), MZV_OK);
-    EXPECT_EQ(read_all(scratch.at("r")), "old");
+    EXPECT_EQ(read_all(path), "old");
     ASSERT_EQ(mzv_output_commit(&out), MZV_OK) << mzv_last_error();
-    EXPECT_EQ(read_all(scratch.at("r")), "new result 7\n");
+    EXPECT_EQ(read_all(path), "new result 7\n");
     EXPECT_EQ(scratch.names(), std::vector<std::string> { "r" });
     mzv_output_close(&out);
 }
 
 TEST(Output, PlacesThatCannotBeWrittenAreRefusedAtOnce) {
     const Scratch scratch;
+    const std::string missing = scratch.at("missing/r");
     mzv_output out;
-    EXPECT_EQ(mzv_output_open(&out, "text", scratch.at("missing/r").c_str()), MZV_ERR_IO);
+    EXPECT_EQ(mzv_output_open(&out, "text", missing.c_str()), MZV_ERR_IO);
     EXPECT_TRUE(out.failed);
     EXPECT_EQ(mzv_output_open(&out, "text", scratch.path.c_str()), MZV_ERR_IO);
     EXPECT_EQ(mzv_output_open(&out, "text", "/dev/null"), MZV_ERR_IO);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-struct Run {
+struct Outcome {
     int code = -1; // exit code; 128 + n after signal n; 124 when the time was up
     std::string out, err;
 };
@@ -18,7 +18,7 @@ struct RunOptions {
     int seconds = 120;
 };
 
-Run run_mzv(const std::vector<std::string> &arguments, const RunOptions &options = {});
+Outcome run_mzv(const std::vector<std::string> &arguments, const RunOptions &options = {});
 
 // A folder of its own for one test, removed with all that is in it.
 struct Scratch {
@@ -41,7 +41,7 @@ std::string shared_folder();
 // One line on stderr that begins with `mzv: error[id]: `, nothing on stdout, exit code `code`.
 #define EXPECT_REFUSED(run, wanted_code, id)                                                                 \
     do {                                                                                                     \
-        const Run &r_ = (run);                                                                               \
+        const Outcome &r_ = (run);                                                                               \
         EXPECT_EQ(r_.code, (wanted_code)) << r_.err;                                                         \
         EXPECT_EQ(r_.out, "");                                                                               \
         EXPECT_EQ(r_.err.rfind(std::string("mzv: error[") + (id) + "]: ", 0), 0u) << r_.err;                 \

@@ -77,9 +77,9 @@ int wait_for(pid_t pid, const RunOptions &options) {
 
 } // namespace
 
-Run run_mzv(const std::vector<std::string> &arguments, const RunOptions &options) {
+Outcome run_mzv(const std::vector<std::string> &arguments, const RunOptions &options) {
     const Scratch scratch;
-    Run run;
+    Outcome run;
     const std::string out = options.stdout_path.empty() ? scratch.at("out") : options.stdout_path;
     const pid_t pid = fork();
     if (pid == 0) child(arguments, options, out, scratch.at("err"));
@@ -132,7 +132,7 @@ std::string shared_folder() {
 }
 
 TEST(Process, ResultAndErrorsAreApart) {
-    const Run version = run_mzv({ "version" });
+    const Outcome version = run_mzv({ "version" });
     EXPECT_EQ(version.code, 0) << version.err;
     EXPECT_EQ(version.out.rfind("mzv ", 0), 0u) << version.out;
     EXPECT_EQ(version.err, "");
@@ -147,7 +147,7 @@ TEST(Process, ScratchIsEmptyAndGoesAway) {
         EXPECT_TRUE(scratch.names().empty());
         write_all(scratch.at("b"), "x");
         write_all(scratch.at("a"), "y");
-        EXPECT_EQ(scratch.names(), (std::vector<std::string>{ "a", "b" }));
+        EXPECT_EQ(scratch.names(), (std::vector<std::string> { "a", "b" }));
     }
     EXPECT_FALSE(exists(path));
 }
