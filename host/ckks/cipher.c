@@ -68,7 +68,8 @@ mzv_poly mzv_cipher_part(const mzv_cipher *ct, uint32_t log_n, uint32_t t) {
 mzv_status mzv_cipher_check(const mzv_cipher *ct, const mzv_context *ctx, const char *op) {
     if (ct == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: the ciphertext is NULL", op);
     if (ct->ctx == NULL) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "%s: not a ciphertext but a handle of the clear or count evaluator", op);
+        return mzv_fail(MZV_ERR_ARGUMENT, "%s: not a ciphertext but a handle of the clear or count evaluator",
+                        op);
     }
     if (memcmp(ct->params_id, ctx->facts.id, sizeof ct->params_id) != 0) {
         return mzv_fail(MZV_ERR_MISMATCH, "%s: the ciphertext was made under another parameter set", op);

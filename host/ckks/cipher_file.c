@@ -10,7 +10,9 @@
 #define PARTS 2
 
 static const char *const fields[] = { "log_n", "parts", "level", "batch", "scale", NULL };
-static const mzv_section_rule sections[] = { { "c0", 1, 1 }, { "c1", 0, 1 }, { "seed", 0, 1 }, { NULL, 0, 0 } };
+static const mzv_section_rule sections[] = {
+    { "c0", 1, 1 }, { "c1", 0, 1 }, { "seed", 0, 1 }, { NULL, 0, 0 }
+};
 static const mzv_schema schema = { MZV_KIND_CIPHER, fields, sections };
 static const char *const section_name[PARTS] = { "c0", "c1" };
 
@@ -67,7 +69,8 @@ static mzv_status read_shape(mzv_container_in *c, shape *s, const mzv_context *c
     if (parts != PARTS) return mzv_container_fail(c, 53, "field parts: expected %d, found %u", PARTS, parts);
     MZV_TRY(mzv_container_get_u32(c, "level", 0, UINT32_MAX, &s->level));
     if (s->level > ctx->params.n_levels) {
-        return mzv_container_fail(c, 51, "field level: expected at most %u, found %u", ctx->params.n_levels, s->level);
+        return mzv_container_fail(c, 51, "field level: expected at most %u, found %u", ctx->params.n_levels,
+                                  s->level);
     }
     MZV_TRY(mzv_container_get_u32(c, "batch", 0, UINT32_MAX, &s->batch));
     if (s->batch == 0 || s->batch > BATCH_MAX) {
@@ -85,18 +88,23 @@ static mzv_status read_shape(mzv_container_in *c, shape *s, const mzv_context *c
         MZV_TRY(mzv_container_read(c, s->seed, sizeof s->seed));
     }
     const uint64_t n_bytes = (uint64_t)s->batch * (s->level + 1) * 8 << ctx->params.log_n; /* < 2^47 */
-    for (uint32_t t = s->seeded ? 1 : 2; t-- > 0;) MZV_TRY(mzv_container_section(c, section_name[t], 0, n_bytes));
+    for (uint32_t t = s->seeded ? 1 : 2; t-- > 0;)
+        MZV_TRY(mzv_container_section(c, section_name[t], 0, n_bytes));
     return mzv_container_need(c, 2 * n_bytes);
 }
 
 /* A part 1 that is zero modulo some prime shows the message modulo it. */
-static mzv_status check_opaque(const mzv_container_in *c, const uint64_t *rows, size_t n, const shape *s, uint32_t b) {
+static mzv_status check_opaque(const mzv_container_in *c, const uint64_t *rows, size_t n, const shape *s,
+                               uint32_t b) {
     for (uint32_t i = 0; i <= s->level; i++) {
         uint64_t any = 0;
         for (size_t k = 0; k < n; k++) any |= rows[i * n + k];
         if (any == 0) {
-            return mzv_container_fail(c, 58, "section c1[0], ciphertext %u, limb %u: expected ciphertext, found zeros "
-                                      "(transparent)", b, i);
+            return mzv_container_fail(
+                c, 58,
+                "section c1[0], ciphertext %u, limb %u: expected ciphertext, found zeros "
+                "(transparent)",
+                b, i);
         }
     }
     return MZV_OK;
@@ -144,7 +152,8 @@ done:
 
 mzv_status mzv_cipher_load(mzv_cipher **out, const mzv_context *ctx, const char *path) {
     mzv_container_in *c = NULL;
-    if (out == NULL || ctx == NULL || path == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
+    if (out == NULL || ctx == NULL || path == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
     MZV_TRY(mzv_object_open(&c, path, ctx, &schema));
     const mzv_status status = read_all(c, out, ctx);
     mzv_container_close(c);

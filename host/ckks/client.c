@@ -26,12 +26,14 @@ void mzv_host_close(mzv_stream *s) {
 
 mzv_status mzv_encrypt_check(const mzv_cipher *out, const mzv_context *ctx, const mzv_complex *slots,
                              uint32_t level) {
-    if (out == NULL || slots == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "encrypt: the output or the slots are NULL");
+    if (out == NULL || slots == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "encrypt: the output or the slots are NULL");
     if (out->ctx == NULL || memcmp(out->params_id, ctx->facts.id, sizeof out->params_id) != 0) {
         return mzv_fail(MZV_ERR_MISMATCH, "encrypt: the output was made under another parameter set");
     }
     if (level >= out->capacity) {
-        return mzv_fail(MZV_ERR_LEVEL, "encrypt: level %u, the output has room for level %u", level, out->capacity - 1);
+        return mzv_fail(MZV_ERR_LEVEL, "encrypt: level %u, the output has room for level %u", level,
+                        out->capacity - 1);
     }
     return MZV_OK;
 }
@@ -53,7 +55,8 @@ mzv_status mzv_encode_batch(const mzv_context *ctx, int64_t *v, mzv_complex *wor
     return mzv_encode(ctx->embedding, v + failed * n, slots + failed * (n / 2), scale, work);
 }
 
-void mzv_cipher_stamp(mzv_cipher *ct, uint32_t level, const uint8_t key_id[MZV_ID_BYTES], const uint8_t *seed) {
+void mzv_cipher_stamp(mzv_cipher *ct, uint32_t level, const uint8_t key_id[MZV_ID_BYTES],
+                      const uint8_t *seed) {
     ct->level = level;
     ct->scale = ct->ctx->facts.scale[level];
     ct->insecure = ct->ctx->params.insecure_toy;

@@ -24,12 +24,13 @@ void mzv_host_close(mzv_stream *s); /* NULL is allowed */
 /* MZV_ERR_ARGUMENT, MZV_ERR_LEVEL, MZV_ERR_MISMATCH: `out` cannot take an encryption at `level`. */
 mzv_status mzv_encrypt_check(const mzv_cipher *out, const mzv_context *ctx, const mzv_complex *slots,
                              uint32_t level) MZV_MUST_CHECK;
-/* v[b*N ..]: encoding of the b-th n_slots slots at the scale of `level`, b < batch, in parallel. `work`: batch
- * times N/2. */
+/* v[b*N ..]: encoding of the b-th n_slots slots at the scale of `level`, b < batch, in parallel. `work`:
+ * batch times N/2. */
 mzv_status mzv_encode_batch(const mzv_context *ctx, int64_t *v, mzv_complex *work, const mzv_complex *slots,
                             uint32_t batch, uint32_t level) MZV_MUST_CHECK;
 /* Level, scale and key of a ciphertext just encrypted. seed NULL: made with the public key. */
-void mzv_cipher_stamp(mzv_cipher *ct, uint32_t level, const uint8_t key_id[MZV_ID_BYTES], const uint8_t *seed);
+void mzv_cipher_stamp(mzv_cipher *ct, uint32_t level, const uint8_t key_id[MZV_ID_BYTES],
+                      const uint8_t *seed);
 
 #ifdef __cplusplus
 }

@@ -49,7 +49,7 @@ static mzv_status fill(mzv_context *ctx, const mzv_params *params, const mzv_opt
     MZV_TRY(mzv_params_check(params, &ctx->facts));
     MZV_TRY(copy_options(ctx, options));
     ctx->params = *params;
-    ctx->chain = (mzv_chain){ params->log_n, params->n_special, params->n_levels + 1, ctx->facts.primes };
+    ctx->chain = (mzv_chain) { params->log_n, params->n_special, params->n_levels + 1, ctx->facts.primes };
     MZV_TRY(mzv_embedding_create(&ctx->embedding, params->log_n));
     MZV_TRY(open_backends(ctx, options == NULL ? NULL : options->backend));
     return describe(ctx);

@@ -14,8 +14,8 @@ struct mzv_context {
     mzv_options options;
     mzv_chain chain; /* primes points into facts */
     const mzv_backend_ops *ops;
-    mzv_backend *backend;  /* evaluation; secrets never go there unless it is the host's */
-    mzv_backend *host;     /* the CPU backend, for client work; may be the same object */
+    mzv_backend *backend; /* evaluation; secrets never go there unless it is the host's */
+    mzv_backend *host;    /* the CPU backend, for client work; may be the same object */
     mzv_embedding *embedding;
     char backend_name[32];
 };
@@ -25,18 +25,18 @@ struct mzv_context {
  * ([batch][n_slots], one part), nothing on count. Circuits keep these by value, taken from an evaluator's
  * arena; handles of the public API own their words. */
 struct mzv_cipher {
-    uint32_t level;    /* level + 1 limbs are in use */
+    uint32_t level; /* level + 1 limbs are in use */
     uint32_t batch;
     uint32_t capacity; /* limbs there is room for */
     double scale;
     uint64_t *words;
-    bool public_seeded;             /* part 1 is the expansion of `seed`: fresh, by secret key */
-    bool insecure;                  /* made under a set marked insecure_toy */
+    bool public_seeded; /* part 1 is the expansion of `seed`: fresh, by secret key */
+    bool insecure;      /* made under a set marked insecure_toy */
     uint8_t seed[32];
     uint8_t params_id[MZV_ID_BYTES], key_id[MZV_ID_BYTES];
-    mzv_stream *owner;              /* the handle's own stream, closed with it; NULL: words are of an arena, or
-                                       (clear handles) of mzv_alloc */
-    const mzv_context *ctx;         /* NULL on clear and count */
+    mzv_stream *owner;      /* the handle's own stream, closed with it; NULL: words are of an arena, or
+                               (clear handles) of mzv_alloc */
+    const mzv_context *ctx; /* NULL on clear and count */
 };
 
 /* Part t (0, 1) of a ckks ciphertext as a polynomial view over its limbs in use. */
@@ -52,11 +52,11 @@ mzv_status mzv_cipher_check(const mzv_cipher *ct, const mzv_context *ctx, const 
  *     b_j + a_j s_to = P g_j s_from + e_j,  g_j = 1 modulo the primes of digit j and 0 modulo the others.
  * relinearisation: s_from = s^2, s_to = s. Galois: s_from = s, s_to = sigma_g^-1(s). */
 typedef struct mzv_ksk {
-    uint32_t galois;   /* 1: relinearisation */
-    uint32_t level;    /* rows are p_0 .. p_{K-1}, q_0 .. q_level */
-    uint32_t n_digits; /* ceil((level + 1) / K) */
+    uint32_t galois;                    /* 1: relinearisation */
+    uint32_t level;                     /* rows are p_0 .. p_{K-1}, q_0 .. q_level */
+    uint32_t n_digits;                  /* ceil((level + 1) / K) */
     mzv_cpoly pair[2 * MZV_MAX_DIGITS]; /* b_0, a_0, b_1, a_1, ... */
-    uint8_t seed[32];  /* of all a_j */
+    uint8_t seed[32];                   /* of all a_j */
 } mzv_ksk;
 
 struct mzv_keys {
@@ -70,7 +70,8 @@ struct mzv_keys {
 };
 
 /* The key of `galois` good for `level`, or MZV_ERR_KEY naming what is missing. */
-mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t galois, uint32_t level) MZV_MUST_CHECK;
+mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t galois,
+                         uint32_t level) MZV_MUST_CHECK;
 
 /* Requests, sorted by kind, then steps, each once; level is the highest asked for. Steps are as asked: they
  * are taken modulo N/2 when the ring is known. */

@@ -118,9 +118,10 @@ static mzv_status refuse_slots(const mzv_complex *slots, uint32_t n, double scal
         }
         largest = fmax(largest, hypot(re, im));
     }
-    return mzv_fail(MZV_ERR_RANGE,
-                    "encode: a coefficient reaches 2^%d (scale 2^%.1f, largest slot %g); lower the scale or the values",
-                    MZV_ENCODE_LOG_MAX, log2(scale), largest);
+    return mzv_fail(
+        MZV_ERR_RANGE,
+        "encode: a coefficient reaches 2^%d (scale 2^%.1f, largest slot %g); lower the scale or the values",
+        MZV_ENCODE_LOG_MAX, log2(scale), largest);
 }
 
 mzv_status mzv_encode(const mzv_embedding *e, int64_t *coeff, const mzv_complex *slots, double scale,
@@ -141,7 +142,8 @@ mzv_status mzv_encode(const mzv_embedding *e, int64_t *coeff, const mzv_complex 
     return good_re && good_im ? MZV_OK : refuse_slots(slots, n, scale);
 }
 
-void mzv_decode(const mzv_embedding *e, mzv_complex *slots, const double *coeff, double scale, mzv_complex *work) {
+void mzv_decode(const mzv_embedding *e, mzv_complex *slots, const double *coeff, double scale,
+                mzv_complex *work) {
     const uint32_t n = e->n;
     double *re = (double *)work, *im = re + n;
     for (uint32_t k = 0; k < n; k++) {

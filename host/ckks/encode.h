@@ -30,7 +30,8 @@ mzv_status mzv_encode(const mzv_embedding *e, int64_t *coeff, const mzv_complex 
 /* slots[0..N/2-1] = embedding(coeff) / scale. coeff: centred coefficients, rounded to double (crt.h does it
  * from residues, exactly); `work`: N/2 complex, may not overlap the others.
  * Error, in 2-norm over all slots: below 7 log2(N/2) 2^-53 times their norm. */
-void mzv_decode(const mzv_embedding *e, mzv_complex *slots, const double *coeff, double scale, mzv_complex *work);
+void mzv_decode(const mzv_embedding *e, mzv_complex *slots, const double *coeff, double scale,
+                mzv_complex *work);
 
 #ifdef __cplusplus
 }

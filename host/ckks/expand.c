@@ -34,6 +34,7 @@ void mzv_expand(mzv_poly r, const mzv_chain *chain, const uint8_t seed[MZV_SEED_
 #pragma omp parallel for schedule(dynamic) if (n_rows * n >= PARALLEL_WORDS)
     for (uint32_t i = 0; i < n_rows; i++) {
         const uint32_t prime = mzv_prime_index(chain, r.basis, i);
-        mzv_expand_row(r.base + i * n, n, chain->primes[prime], seed, label, ((uint64_t)polynomial << 32) + prime);
+        mzv_expand_row(r.base + i * n, n, chain->primes[prime], seed, label,
+                       ((uint64_t)polynomial << 32) + prime);
     }
 }

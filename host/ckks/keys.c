@@ -7,9 +7,7 @@
 #include "base/bytes.h"
 #include "base/try.h"
 
-uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level) {
-    return level / ctx->params.n_special + 1;
-}
+uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level) { return level / ctx->params.n_special + 1; }
 
 mzv_basis mzv_key_basis(const mzv_context *ctx, uint32_t level) {
     const mzv_basis basis = { (uint16_t)ctx->params.n_special, 0, (uint16_t)(level + 1) };
@@ -44,7 +42,7 @@ static void place(mzv_keys *keys, const mzv_key_shape *shapes) {
         key->level = shapes[i].level;
         key->n_digits = mzv_key_digits(ctx, key->level);
         for (uint32_t j = 0; j < 2 * key->n_digits; j++, at += words) {
-            key->pair[j] = (mzv_cpoly){ at, words, 1, mzv_key_basis(ctx, key->level) };
+            key->pair[j] = (mzv_cpoly) { at, words, 1, mzv_key_basis(ctx, key->level) };
         }
     }
 }
@@ -86,18 +84,21 @@ static uint64_t *words_of(const mzv_keys *keys, uint32_t i, uint32_t j) {
 
 mzv_poly mzv_keys_target(const mzv_keys *keys, uint32_t i, uint32_t j, uint64_t *staging) {
     const mzv_cpoly p = keys->key[i].pair[j];
-    const mzv_poly target = { mzv_keys_in_place(keys->ctx) ? words_of(keys, i, j) : staging, p.stride, 1, p.basis };
+    const mzv_poly target = { mzv_keys_in_place(keys->ctx) ? words_of(keys, i, j) : staging, p.stride, 1,
+                              p.basis };
     return target;
 }
 
 mzv_status mzv_keys_store(mzv_keys *keys, uint32_t i, uint32_t j, const uint64_t *staging) {
     const mzv_backend_ops *ops = keys->ctx->ops;
     if (mzv_keys_in_place(keys->ctx)) return MZV_OK;
-    MZV_TRY(ops->upload(keys->stream, words_of(keys, i, j), staging, mzv_key_words(keys->ctx, keys->key[i].level)));
+    MZV_TRY(ops->upload(keys->stream, words_of(keys, i, j), staging,
+                        mzv_key_words(keys->ctx, keys->key[i].level)));
     return ops->synchronize(keys->stream);
 }
 
-mzv_status mzv_keys_fetch(const uint64_t **out, const mzv_keys *keys, uint32_t i, uint32_t j, uint64_t *staging) {
+mzv_status mzv_keys_fetch(const uint64_t **out, const mzv_keys *keys, uint32_t i, uint32_t j,
+                          uint64_t *staging) {
     const mzv_backend_ops *ops = keys->ctx->ops;
     const mzv_cpoly p = keys->key[i].pair[j];
     mzv_stream *s = NULL;
@@ -136,14 +137,15 @@ static mzv_status refuse(const mzv_keys *keys, uint32_t galois, uint32_t level, 
         if (g == galois) snprintf(use, sizeof use, "rotation by %u", steps);
     }
     if (lower != NULL) snprintf(found, sizeof found, "one of level %u", lower->level);
-    return mzv_fail(MZV_ERR_KEY, "keys: %s (galois %u) at level %u needs a key, found %s; request it", use, galois,
-                    level, found);
+    return mzv_fail(MZV_ERR_KEY, "keys: %s (galois %u) at level %u needs a key, found %s; request it", use,
+                    galois, level, found);
 }
 
 mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t galois, uint32_t level) {
     uint32_t low = 0, high = keys == NULL ? 0 : keys->n;
     if (keys == NULL) {
-        return mzv_fail(MZV_ERR_KEY, "keys: galois %u at level %u needs a key, the evaluator has none", galois, level);
+        return mzv_fail(MZV_ERR_KEY, "keys: galois %u at level %u needs a key, the evaluator has none",
+                        galois, level);
     }
     while (low < high) {
         const uint32_t mid = low + (high - low) / 2;

@@ -15,7 +15,8 @@ uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level);
 mzv_basis mzv_key_basis(const mzv_context *ctx, uint32_t level);
 size_t mzv_key_words(const mzv_context *ctx, uint32_t level);
 /* Words of all keys of these shapes. MZV_ERR_MEMORY where that is beyond 2^64. */
-mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes, uint32_t n) MZV_MUST_CHECK;
+mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes,
+                          uint32_t n) MZV_MUST_CHECK;
 
 /* Keys of these shapes (sorted by galois, distinct, checked) on the context's backend, without values. */
 mzv_status mzv_keys_open(mzv_keys **out, const mzv_context *ctx, const mzv_key_shape *shapes,

@@ -1,5 +1,5 @@
-/* Evaluation keys as files: a table of what each key is for and the seed of its uniform halves, then the other
- * halves. */
+/* Evaluation keys as files: a table of what each key is for and the seed of its uniform halves, then the
+ * other halves. */
 #include <string.h>
 
 #include "base/arena.h"
@@ -58,7 +58,8 @@ mzv_status mzv_keys_save(const mzv_keys *keys, const char *path) {
     mzv_container_out *c = NULL;
     uint64_t *staging = NULL;
     if (keys == NULL || path == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "save: keys or path are NULL");
-    if (keys->n > KEYS_MAX) return mzv_fail(MZV_ERR_ARGUMENT, "save: %u keys, a file holds %d", keys->n, KEYS_MAX);
+    if (keys->n > KEYS_MAX)
+        return mzv_fail(MZV_ERR_ARGUMENT, "save: %u keys, a file holds %d", keys->n, KEYS_MAX);
     MZV_TRY(staging_new(&staging, keys->ctx));
     mzv_status status = mzv_object_create(&c, path, keys->ctx, MZV_KIND_KEYS, keys->key_id);
     if (status == MZV_OK) status = mzv_object_finish(c, write_all(c, keys, staging));
@@ -87,12 +88,16 @@ static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx
                                uint32_t previous) {
     const uint32_t two_n = 2u << ctx->params.log_n;
     if (r->galois % 2 == 0 || r->galois >= two_n) {
-        return mzv_container_fail(c, 63, "section table[0], key %u: expected an odd galois element below %u, found %u",
-                                  i, two_n, r->galois);
+        return mzv_container_fail(
+            c, 63, "section table[0], key %u: expected an odd galois element below %u, found %u", i, two_n,
+            r->galois);
     }
     if (r->galois <= previous) {
-        return mzv_container_fail(c, 63, "section table[0], key %u: expected a galois element above %u (each once, in "
-                                  "order), found %u", i, previous, r->galois);
+        return mzv_container_fail(
+            c, 63,
+            "section table[0], key %u: expected a galois element above %u (each once, in "
+            "order), found %u",
+            i, previous, r->galois);
     }
     if (r->level > ctx->params.n_levels) {
         return mzv_container_fail(c, 66, "section table[0], key %u: expected level at most %u, found %u", i,
@@ -103,21 +108,23 @@ static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx
                                   mzv_key_digits(ctx, r->level), r->n_digits);
     }
     if (r->reserved != 0) {
-        return mzv_container_fail(c, 8, "section table[0], key %u: expected 0 reserved, found %u", i, r->reserved);
+        return mzv_container_fail(c, 8, "section table[0], key %u: expected 0 reserved, found %u", i,
+                                  r->reserved);
     }
     return MZV_OK;
 }
 
 /* The whole table, and the length of every section that follows from it. */
-static mzv_status read_table(mzv_container_in *c, const mzv_context *ctx, record *table, mzv_key_shape *shapes,
-                             uint32_t n) {
+static mzv_status read_table(mzv_container_in *c, const mzv_context *ctx, record *table,
+                             mzv_key_shape *shapes, uint32_t n) {
     if (n > 0) MZV_TRY(mzv_container_section(c, "table", 0, (uint64_t)n * RECORD_BYTES));
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(parse_record(c, &table[i]));
         MZV_TRY(check_record(c, ctx, &table[i], i, i == 0 ? 0 : table[i - 1].galois));
-        shapes[i] = (mzv_key_shape){ table[i].galois, table[i].level };
+        shapes[i] = (mzv_key_shape) { table[i].galois, table[i].level };
     }
-    for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, table[i].level)));
+    for (uint32_t i = 0; i < n; i++)
+        MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, table[i].level)));
     return MZV_OK;
 }
 
@@ -158,7 +165,8 @@ static mzv_status read_all(mzv_container_in *c, mzv_keys **out, const mzv_contex
     size_t n_words = 0;
     MZV_TRY(mzv_container_get_u32(c, "n_keys", 0, KEYS_MAX, &n));
     if (mzv_container_count(c, "b") != n) {
-        return mzv_container_fail(c, 70, "section b: expected %u of them, found %u", n, mzv_container_count(c, "b"));
+        return mzv_container_fail(c, 70, "section b: expected %u of them, found %u", n,
+                                  mzv_container_count(c, "b"));
     }
     MZV_TRY_GOTO(MZV_NEW(&table, n, "table of keys"), done);
     MZV_TRY_GOTO(MZV_NEW(&shapes, n, "table of keys"), done);
@@ -178,7 +186,8 @@ done:
 
 mzv_status mzv_keys_load(mzv_keys **out, const mzv_context *ctx, const char *path) {
     mzv_container_in *c = NULL;
-    if (out == NULL || ctx == NULL || path == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
+    if (out == NULL || ctx == NULL || path == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
     MZV_TRY(mzv_object_open(&c, path, ctx, &schema));
     const mzv_status status = read_all(c, out, ctx);
     mzv_container_close(c);

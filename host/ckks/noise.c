@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#define NOISE_VARIANCE 10.5         /* centred binomial of 21 pairs: sample.h */
-#define SECRET_VARIANCE (2.0 / 3.0) /* uniform ternary */
+#define NOISE_VARIANCE 10.5            /* centred binomial of 21 pairs: sample.h */
+#define SECRET_VARIANCE (2.0 / 3.0)    /* uniform ternary */
 #define ROUNDING_VARIANCE (1.0 / 12.0) /* uniform on [-1/2, 1/2] */
 
 static double degree(const mzv_params *params) { return ldexp(1, (int)params->log_n); }
@@ -14,7 +14,9 @@ static double slot(const mzv_params *params, double variance, double scale) {
     return sqrt(variance * degree(params) / 2) / scale;
 }
 
-double mzv_noise_encode(const mzv_params *params, double scale) { return slot(params, ROUNDING_VARIANCE, scale); }
+double mzv_noise_encode(const mzv_params *params, double scale) {
+    return slot(params, ROUNDING_VARIANCE, scale);
+}
 
 double mzv_noise_fresh(const mzv_params *params, const mzv_param_facts *facts, uint32_t level) {
     return slot(params, NOISE_VARIANCE + ROUNDING_VARIANCE, facts->scale[level]);
@@ -35,7 +37,8 @@ double mzv_noise_rescale(const mzv_params *params, const mzv_param_facts *facts,
     return mzv_noise_mod_down(params, 1, facts->scale[level]);
 }
 
-double mzv_noise_key_product(const mzv_params *params, const mzv_param_facts *facts, uint32_t level, double scale) {
+double mzv_noise_key_product(const mzv_params *params, const mzv_param_facts *facts, uint32_t level,
+                             double scale) {
     const uint32_t alpha = params->n_special;
     double sum = 0, log2_p = 0;
     for (uint32_t k = 0; k < alpha; k++) log2_p += log2((double)facts->primes[k]);

@@ -59,7 +59,8 @@ mzv_status mzv_object_write_rows(mzv_container_out *c, const uint64_t *rows, con
     return mzv_container_write_words(c, rows, (size_t)mzv_basis_size(basis) << chain->log_n);
 }
 
-mzv_status mzv_object_read_rows(mzv_container_in *c, uint64_t *rows, const mzv_chain *chain, mzv_basis basis) {
+mzv_status mzv_object_read_rows(mzv_container_in *c, uint64_t *rows, const mzv_chain *chain,
+                                mzv_basis basis) {
     const size_t n = (size_t)1 << chain->log_n;
     for (uint32_t i = 0; i < mzv_basis_size(basis); i++) {
         MZV_TRY(mzv_container_read_row(c, rows + i * n, n, chain->primes[mzv_prime_index(chain, basis, i)]));

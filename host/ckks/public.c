@@ -26,8 +26,8 @@ mzv_status mzv_public_open(mzv_public **out, const mzv_context *ctx) {
     key->ctx = ctx;
     MZV_TRY_GOTO(mzv_cpu_ops.stream_open(&key->stream, ctx->host), failed);
     MZV_TRY_GOTO(mzv_cpu_ops.alloc(key->stream, &words, 2 * n_words), failed);
-    key->b = (mzv_poly){ words, n_words, 1, basis };
-    key->a = (mzv_poly){ words + n_words, n_words, 1, basis };
+    key->b = (mzv_poly) { words, n_words, 1, basis };
+    key->a = (mzv_poly) { words + n_words, n_words, 1, basis };
     *out = key;
     return MZV_OK;
 failed:
@@ -41,8 +41,8 @@ static mzv_cpoly cut(mzv_poly p, mzv_basis basis) {
 }
 
 /* c0 = b u + v, c1 = a u + e1: u ternary, v message and noise. `rows`: u and e1 as N words each. */
-static mzv_status encrypt_one(mzv_stream *s, const mzv_public *key, mzv_cipher *out, uint32_t b, uint32_t level,
-                              const int64_t *const small[3]) {
+static mzv_status encrypt_one(mzv_stream *s, const mzv_public *key, mzv_cipher *out, uint32_t b,
+                              uint32_t level, const int64_t *const small[3]) {
     const mzv_basis basis = { 0, 0, (uint16_t)(level + 1) };
     mzv_poly u, c;
     MZV_TRY(mzv_take(s, &u, 1, basis));
@@ -65,8 +65,8 @@ static void draw_ternary(mzv_rng *rng, int64_t *out, size_t n) {
     mzv_wipe(small, sizeof small);
 }
 
-static mzv_status encrypt_batch(mzv_stream *s, const mzv_public *key, mzv_cipher *out, const mzv_complex *slots,
-                                uint32_t level) {
+static mzv_status encrypt_batch(mzv_stream *s, const mzv_public *key, mzv_cipher *out,
+                                const mzv_complex *slots, uint32_t level) {
     const size_t n = (size_t)1 << s->log_n;
     const uint32_t batch = out->batch;
     uint64_t *v = NULL, *e = NULL, *u = NULL;
@@ -95,7 +95,8 @@ static mzv_status encrypt_batch(mzv_stream *s, const mzv_public *key, mzv_cipher
     return status;
 }
 
-mzv_status mzv_encrypt_public(mzv_cipher *out, const mzv_public *key, const mzv_complex *slots, uint32_t level) {
+mzv_status mzv_encrypt_public(mzv_cipher *out, const mzv_public *key, const mzv_complex *slots,
+                              uint32_t level) {
     mzv_stream *s = NULL;
     if (key == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "encrypt: the public key is NULL");
     MZV_TRY(mzv_encrypt_check(out, key->ctx, slots, level));

@@ -5,9 +5,7 @@
 #include "base/try.h"
 #include "ckks/context.h"
 
-mzv_status mzv_key_request_create(mzv_key_request **out) {
-    return MZV_NEW(out, 1, "key request");
-}
+mzv_status mzv_key_request_create(mzv_key_request **out) { return MZV_NEW(out, 1, "key request"); }
 
 void mzv_key_request_destroy(mzv_key_request *request) {
     if (request == NULL) return;
@@ -47,13 +45,13 @@ static mzv_status insert(mzv_key_request *request, mzv_key_need need) {
 }
 
 mzv_status mzv_request_relinearize(mzv_key_request *request, uint32_t level) {
-    return insert(request, (mzv_key_need){ MZV_NEED_RELINEARIZE, 0, level });
+    return insert(request, (mzv_key_need) { MZV_NEED_RELINEARIZE, 0, level });
 }
 
 mzv_status mzv_request_rotate(mzv_key_request *request, int32_t steps, uint32_t level) {
-    return insert(request, (mzv_key_need){ MZV_NEED_ROTATE, steps, level });
+    return insert(request, (mzv_key_need) { MZV_NEED_ROTATE, steps, level });
 }
 
 mzv_status mzv_request_conjugate(mzv_key_request *request, uint32_t level) {
-    return insert(request, (mzv_key_need){ MZV_NEED_CONJUGATE, 0, level });
+    return insert(request, (mzv_key_need) { MZV_NEED_CONJUGATE, 0, level });
 }

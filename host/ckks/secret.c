@@ -11,7 +11,8 @@ void mzv_secret_destroy(mzv_secret *secret) {
     if (secret == NULL) return;
     const size_t n = n_coeff(secret);
     if (secret->coeff != NULL) mzv_wipe(secret->coeff, n);
-    if (secret->values != NULL) mzv_wipe(secret->values, n * secret->ctx->facts.n_primes * sizeof *secret->values);
+    if (secret->values != NULL)
+        mzv_wipe(secret->values, n * secret->ctx->facts.n_primes * sizeof *secret->values);
     if (secret->stream != NULL) {
         mzv_cpu_ops.free(secret->stream, secret->values);
         mzv_cpu_ops.stream_close(secret->stream);

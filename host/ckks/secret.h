@@ -1,5 +1,5 @@
-/* The secret key. Only ckks/secret*.c include this header: what they do runs on the host's backend, in time that does
- * not depend on secrets, and leaves no copy behind. */
+/* The secret key. Only ckks/secret*.c include this header: what they do runs on the host's backend, in time
+ * that does not depend on secrets, and leaves no copy behind. */
 #ifndef MZV_CKKS_SECRET_H
 #define MZV_CKKS_SECRET_H
 #include "ckks/client.h"
@@ -8,11 +8,11 @@ extern "C" {
 #endif
 
 struct mzv_secret {
-    const mzv_context *ctx; /* borrowed */
+    const mzv_context *ctx;       /* borrowed */
     uint8_t key_id[MZV_ID_BYTES]; /* random, not derived from the secret */
-    int8_t *coeff;          /* N of -1, 0, 1 */
-    mzv_stream *stream;     /* of the host's backend; owns the words */
-    uint64_t *values;       /* every row of the chain, NTT form */
+    int8_t *coeff;                /* N of -1, 0, 1 */
+    mzv_stream *stream;           /* of the host's backend; owns the words */
+    uint64_t *values;             /* every row of the chain, NTT form */
 };
 
 /* Memory for a secret, and the rows that follow from its coefficients. */

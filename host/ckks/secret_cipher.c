@@ -26,8 +26,8 @@ static mzv_status encrypt_one(mzv_stream *s, const mzv_secret *secret, mzv_ciphe
 }
 
 /* All that can go wrong with the caller's values happens before `out` is touched. */
-static mzv_status encrypt_batch(mzv_stream *s, const mzv_secret *secret, mzv_cipher *out, const mzv_complex *slots,
-                                uint32_t level) {
+static mzv_status encrypt_batch(mzv_stream *s, const mzv_secret *secret, mzv_cipher *out,
+                                const mzv_complex *slots, uint32_t level) {
     const size_t n = (size_t)1 << secret->ctx->params.log_n;
     uint64_t *v = NULL, *work = NULL;
     uint8_t seed[MZV_SEED_BYTES];
@@ -79,15 +79,17 @@ static mzv_status phase(mzv_stream *s, double *coeff, const mzv_secret *secret, 
 static mzv_status check_finite(const mzv_complex *slots, size_t n, uint32_t b) {
     for (size_t j = 0; j < n; j++) {
         if (!isfinite(__real__ slots[j]) || !isfinite(__imag__ slots[j])) {
-            return mzv_fail(MZV_ERR_RANGE, "decrypt: slot %zu of ciphertext %u is not a number below 2^1023; "
-                            "the message has overflowed its modulus", j, b);
+            return mzv_fail(MZV_ERR_RANGE,
+                            "decrypt: slot %zu of ciphertext %u is not a number below 2^1023; "
+                            "the message has overflowed its modulus",
+                            j, b);
         }
     }
     return MZV_OK;
 }
 
-static mzv_status decrypt_batch(mzv_stream *s, mzv_complex *slots, const mzv_secret *secret, const mzv_crt *crt,
-                                const mzv_cipher *ct) {
+static mzv_status decrypt_batch(mzv_stream *s, mzv_complex *slots, const mzv_secret *secret,
+                                const mzv_crt *crt, const mzv_cipher *ct) {
     const size_t n = (size_t)1 << s->log_n, n_slots = n / 2;
     uint64_t *all = NULL, *coeff = NULL, *work = NULL;
     MZV_TRY(mzv_take_words(s, &all, ct->batch * n));
@@ -110,7 +112,8 @@ mzv_status mzv_decrypt(mzv_complex *slots, const mzv_secret *secret, const mzv_c
     mzv_status status = MZV_OK;
     mzv_stream *s = NULL;
     mzv_crt *crt = NULL;
-    if (slots == NULL || secret == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "decrypt: slots or secret are NULL");
+    if (slots == NULL || secret == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "decrypt: slots or secret are NULL");
     const mzv_context *ctx = secret->ctx;
     MZV_TRY(mzv_cipher_check(ct, ctx, "decrypt"));
     if (memcmp(ct->key_id, secret->key_id, sizeof ct->key_id) != 0) {

@@ -56,7 +56,8 @@ failed:
 
 mzv_status mzv_secret_load(mzv_secret **out, const mzv_context *ctx, const char *path) {
     mzv_container_in *c = NULL;
-    if (out == NULL || ctx == NULL || path == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
+    if (out == NULL || ctx == NULL || path == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "load: out, context or path is NULL");
     MZV_TRY(mzv_object_open(&c, path, ctx, &schema));
     const mzv_status status = read_all(c, out, ctx);
     mzv_container_close(c);

@@ -27,27 +27,39 @@ typedef struct maker {
     uint64_t *staging[2];
 } maker;
 
-/* -s_to and s_from over the rows of the key. */
-static mzv_status endpoints(maker *m, mzv_poly minus_to, mzv_poly from, uint32_t galois) {
-    const mzv_cpoly secret = mzv_secret_view(m->secret, from.basis);
+/* -s_to and s_from over all rows of a key. */
+typedef struct endpoint {
+    mzv_poly minus_to;
+    mzv_cpoly from;
+} endpoint;
+
+static mzv_status take_endpoints(maker *m, endpoint *ends, mzv_basis basis, uint32_t galois) {
+    const mzv_cpoly secret = mzv_secret_view(m->secret, basis);
     uint64_t minus_one[MZV_MAX_PRIMES];
-    for (uint32_t i = 0; i < mzv_basis_size(from.basis); i++) minus_one[i] = m->secret->ctx->facts.primes[i] - 1;
+    mzv_poly to, square;
+    for (uint32_t i = 0; i < mzv_basis_size(basis); i++) minus_one[i] = m->secret->ctx->facts.primes[i] - 1;
+    MZV_TRY(mzv_take(m->s, &to, 1, basis));
+    ends->minus_to = to;
+    ends->from = secret;
     if (galois == 1) {
-        MZV_TRY(mzv_poly_mul(m->s, from, secret, secret));
-        return mzv_poly_mul_const(m->s, minus_to, secret, minus_one);
+        MZV_TRY(mzv_take(m->s, &square, 1, basis));
+        MZV_TRY(mzv_poly_mul(m->s, square, secret, secret));
+        ends->from = mzv_view(square);
+        return mzv_poly_mul_const(m->s, to, secret, minus_one);
     }
-    MZV_TRY(mzv_poly_automorphism(m->s, minus_to, secret, inverse_galois(m->s->log_n, galois)));
-    MZV_TRY(mzv_poly_mul_const(m->s, minus_to, mzv_view(minus_to), minus_one));
-    return mzv_poly_copy(m->s, from, secret);
+    MZV_TRY(mzv_poly_automorphism(m->s, to, secret, inverse_galois(m->s->log_n, galois)));
+    return mzv_poly_mul_const(m->s, to, mzv_view(to), minus_one);
 }
 
-/* Limbs q_first .. of digit j, inside a polynomial that starts with the special primes. */
-static mzv_poly digit_of(const mzv_context *ctx, mzv_poly p, uint32_t j, uint32_t level) {
-    const uint32_t alpha = ctx->params.n_special, first = j * alpha;
-    const uint32_t left = level + 1 - first, count = left < alpha ? left : alpha;
-    const mzv_basis basis = { 0, (uint16_t)first, (uint16_t)count };
-    const mzv_poly rows = { p.base + ((size_t)(alpha + first) << ctx->params.log_n), p.stride, 1, basis };
-    return rows;
+/* The limbs of digit j, and where they start in a polynomial that begins with the special primes. */
+static mzv_basis digit_basis(const mzv_context *ctx, uint32_t j, uint32_t level) {
+    const uint32_t alpha = ctx->params.n_special, first = j * alpha, left = level + 1 - first;
+    const mzv_basis basis = { 0, (uint16_t)first, (uint16_t)(left < alpha ? left : alpha) };
+    return basis;
+}
+
+static size_t digit_offset(const mzv_context *ctx, uint32_t j) {
+    return ((size_t)(j + 1) * ctx->params.n_special) << ctx->params.log_n;
 }
 
 /* P modulo the primes of `basis`. */
@@ -62,11 +74,13 @@ static void special_product(uint64_t *out, const mzv_context *ctx, mzv_basis bas
 }
 
 /* b_j = -a_j s_to + e_j + P g_j s_from. */
-static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, mzv_poly minus_to, mzv_poly from,
-                             const mzv_ksk *key, uint32_t j) {
+static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, const endpoint *ends, const mzv_ksk *key,
+                             uint32_t j) {
     const mzv_context *ctx = m->secret->ctx;
     const size_t n = (size_t)1 << m->s->log_n, mark = mzv_mark(m->s);
-    const mzv_poly rows = digit_of(ctx, b, j, key->level);
+    const mzv_basis basis = digit_basis(ctx, j, key->level);
+    const mzv_poly rows = { b.base + digit_offset(ctx, j), b.stride, 1, basis };
+    const mzv_cpoly from = { ends->from.base + digit_offset(ctx, j), ends->from.stride, 1, basis };
     uint64_t factor[MZV_MAX_PRIMES];
     uint64_t *noise = NULL;
     MZV_TRY(mzv_take_words(m->s, &noise, n));
@@ -74,26 +88,23 @@ static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, mzv_poly minus_to
     mzv_sample_noise_add(&m->noise, (int64_t *)noise, n);
     mzv_expand(a, &ctx->chain, key->seed, MZV_LABEL_KEY, j);
     MZV_TRY(mzv_poly_lift(m->s, b, (const int64_t *)noise, 0));
-    MZV_TRY(mzv_poly_mul_add(m->s, b, mzv_view(a), mzv_view(minus_to)));
-    special_product(factor, ctx, rows.basis);
-    MZV_TRY(mzv_poly_mul_const_add(m->s, rows, mzv_view(digit_of(ctx, from, j, key->level)), factor));
+    MZV_TRY(mzv_poly_mul_add(m->s, b, mzv_view(a), mzv_view(ends->minus_to)));
+    special_product(factor, ctx, basis);
+    MZV_TRY(mzv_poly_mul_const_add(m->s, rows, from, factor));
     mzv_release(m->s, mark);
     return MZV_OK;
 }
 
 static mzv_status make_key(maker *m, mzv_keys *keys, uint32_t i) {
     mzv_ksk *key = &keys->key[i];
-    const mzv_basis basis = key->pair[0].basis;
     const size_t mark = mzv_mark(m->s);
-    mzv_poly minus_to, from;
+    endpoint ends;
     MZV_TRY(mzv_random_bytes(key->seed, sizeof key->seed));
-    MZV_TRY(mzv_take(m->s, &minus_to, 1, basis));
-    MZV_TRY(mzv_take(m->s, &from, 1, basis));
-    MZV_TRY(endpoints(m, minus_to, from, key->galois));
+    MZV_TRY(take_endpoints(m, &ends, key->pair[0].basis, key->galois));
     for (uint32_t j = 0; j < key->n_digits; j++) {
         const mzv_poly b = mzv_keys_target(keys, i, 2 * j, m->staging[0]);
         const mzv_poly a = mzv_keys_target(keys, i, 2 * j + 1, m->staging[1]);
-        MZV_TRY(make_digit(m, b, a, minus_to, from, key, j));
+        MZV_TRY(make_digit(m, b, a, &ends, key, j));
         MZV_TRY(mzv_keys_store(keys, i, 2 * j, b.base));
         MZV_TRY(mzv_keys_store(keys, i, 2 * j + 1, a.base));
     }
@@ -119,8 +130,8 @@ static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_contex
         const mzv_key_need need = request->need[i];
         const mzv_key_shape shape = { galois_of_need(ctx->params.log_n, need), need.level };
         if (need.level > ctx->params.n_levels) {
-            return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u", need.level,
-                            ctx->params.n_levels);
+            return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u",
+                            need.level, ctx->params.n_levels);
         }
         if (need.kind != MZV_NEED_ROTATE || shape.galois != 1) shapes[used++] = shape;
     }

@@ -63,7 +63,8 @@ TEST(Encode, StoredAnswers) {
         for (size_t k = 0; k < n; k++) {
             std::string want;
             file >> want;
-            ASSERT_LE(std::fabs((double)((long double)coeff[k] - std::strtold(want.c_str(), nullptr))), allowed)
+            ASSERT_LE(std::fabs((double)((long double)coeff[k] - std::strtold(want.c_str(), nullptr))),
+                      allowed)
                 << "log_n " << log_n << " coefficient " << k;
         }
         rings++;

@@ -42,8 +42,8 @@ Poly substitute(const Poly &a, uint64_t g) {
     return r;
 }
 
-// b_j + a_j s_to - P g_j s_from, whose coefficients must be centred binomial in every limb alike; digits and P g_j
-// from the definition in context.h, by 128-bit remainders.
+// b_j + a_j s_to - P g_j s_from, whose coefficients must be centred binomial in every limb alike; digits and
+// P g_j from the definition in context.h, by 128-bit remainders.
 void check_digit(const Context &ctx, const mzv_ksk &key, uint32_t j, const Poly &to, const Poly &from) {
     const size_t n = to.size();
     const uint32_t n_p = ctx->params.n_special, n_rows = n_p + key.level + 1;
@@ -67,7 +67,8 @@ void check_digit(const Context &ctx, const mzv_ksk &key, uint32_t j, const Poly 
         unsigned __int128 factor = in_digit ? 1 : 0;
         for (uint32_t k = 0; k < n_p; k++) factor = factor * ctx->facts.primes[k] % prime;
         for (size_t k = 0; k < n; k++) {
-            const uint64_t f = (uint64_t)((__int128)from[k] % (__int128)prime + (from[k] < 0 ? (__int128)prime : 0)) % prime;
+            const uint64_t f =
+                (uint64_t)((__int128)from[k] % (__int128)prime + (from[k] < 0 ? (__int128)prime : 0)) % prime;
             const uint64_t expected = (uint64_t)(factor * f % prime);
             const uint64_t r = (sum.base[i * n + k] + prime - expected) % prime;
             const int64_t e = r > prime / 2 ? (int64_t)(r - prime) : (int64_t)r;
@@ -104,7 +105,8 @@ TEST(Keys, EquationOfEveryDigit) {
             uint64_t inverse = 1;
             while (inverse * key.galois % 2048 != 1) inverse += 2;
             const Poly to = key.galois == 1 ? s : substitute(s, inverse);
-            for (uint32_t j = 0; j < key.n_digits; j++) check_digit(ctx, key, j, to, key.galois == 1 ? s2 : s);
+            for (uint32_t j = 0; j < key.n_digits; j++)
+                check_digit(ctx, key, j, to, key.galois == 1 ? s2 : s);
             words += 2 * key.n_digits * (n_special + key.level + 1) * 1024;
         }
         EXPECT_EQ(mzv_keys_bytes(keys.get()), 8 * words);

@@ -14,7 +14,8 @@ TEST(Noise, ConstantsAreTheSamplers) {
     mzv_param_facts facts;
     MZV_OKAY(mzv_params_check(&params, &facts));
     // fresh^2 - encode^2 is the noise alone: V N/2 / S^2.
-    const double encode = mzv_noise_encode(&params, facts.scale[1]), fresh = mzv_noise_fresh(&params, &facts, 1);
+    const double encode = mzv_noise_encode(&params, facts.scale[1]),
+                 fresh = mzv_noise_fresh(&params, &facts, 1);
     const double variance = (fresh * fresh - encode * encode) * facts.scale[1] * facts.scale[1] / 512;
     EXPECT_NEAR(variance, MZV_NOISE_VARIANCE, 1e-9);
 }
@@ -86,11 +87,12 @@ TEST_P(Measured, FreshByBothKeys) {
     const Public key(made);
     for (uint32_t level = 0; level <= top; level++) {
         const Cipher ct = encrypt(values, level);
-        expect_within_one_bit(part_deviation(decrypt(ct), values), mzv_noise_fresh(&ctx->params, &ctx->facts, level),
-                              "fresh", level);
+        expect_within_one_bit(part_deviation(decrypt(ct), values),
+                              mzv_noise_fresh(&ctx->params, &ctx->facts, level), "fresh", level);
         MZV_OKAY(mzv_encrypt_public(ct.get(), key.get(), raw(values), level));
         expect_within_one_bit(part_deviation(decrypt(ct), values),
-                              mzv_noise_fresh_public(&ctx->params, &ctx->facts, level), "fresh public", level);
+                              mzv_noise_fresh_public(&ctx->params, &ctx->facts, level), "fresh public",
+                              level);
     }
 }
 
@@ -113,7 +115,8 @@ TEST_P(Measured, Rescale) {
         const double measured = part_deviation(decrypt(lower), before);
         expect_within_one_bit(measured, mzv_noise_mod_down(&ctx->params, 1, lower->scale), "rescale", level);
     }
-    EXPECT_EQ(mzv_noise_rescale(&ctx->params, &ctx->facts, 0), mzv_noise_mod_down(&ctx->params, 1, ctx->facts.scale[0]));
+    EXPECT_EQ(mzv_noise_rescale(&ctx->params, &ctx->facts, 0),
+              mzv_noise_mod_down(&ctx->params, 1, ctx->facts.scale[0]));
 }
 
 TEST_P(Measured, KeySwitch) {
@@ -139,12 +142,13 @@ TEST_P(Measured, Multiply) {
         const Slots factor = decrypt(b);
         for (size_t j = 0; j < exact.size(); j++) exact[j] *= factor[j];
         MZV_OKAY(mzv_mul(ev.get(), out.get(), a.get(), b.get()));
-        expect_within_one_bit(part_deviation(decrypt(out), exact), mzv_noise_mul(&ctx->params, &ctx->facts, level),
-                              "multiply", level);
+        expect_within_one_bit(part_deviation(decrypt(out), exact),
+                              mzv_noise_mul(&ctx->params, &ctx->facts, level), "multiply", level);
     }
 }
 
 INSTANTIATE_TEST_SUITE_P(Noise, Measured,
-                         testing::Values(Shape{ 10, 4, 1 }, Shape{ 11, 5, 2 }, Shape{ 12, 5, 3 }, Shape{ 13, 3, 4 }));
+                         testing::Values(Shape { 10, 4, 1 }, Shape { 11, 5, 2 }, Shape { 12, 5, 3 },
+                                         Shape { 13, 3, 4 }));
 
 } // namespace

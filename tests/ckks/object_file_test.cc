@@ -51,7 +51,8 @@ class ObjectFile : public testing::Test {
         if (name == "secret") status = load_as(mzv_secret_load, mzv_secret_destroy, file, with);
         if (name == "public") status = load_as(mzv_public_load, mzv_public_destroy, file, with);
         if (name == "keys") status = load_as(mzv_keys_load, mzv_keys_destroy, file, with);
-        if (name == "fresh" || name == "full") status = load_as(mzv_cipher_load, mzv_cipher_destroy, file, with);
+        if (name == "fresh" || name == "full")
+            status = load_as(mzv_cipher_load, mzv_cipher_destroy, file, with);
         return status;
     }
 
@@ -78,7 +79,8 @@ class ObjectFile : public testing::Test {
         forge.write(path("forged"));
         EXPECT_EQ(load(name, path("forged"), ctx.get()), status) << name << ": " << mzv_last_error();
         const std::string text = "rule " + std::to_string(rule) + ":";
-        EXPECT_NE(std::string(mzv_last_error()).find(text), std::string::npos) << text << " " << mzv_last_error();
+        EXPECT_NE(std::string(mzv_last_error()).find(text), std::string::npos)
+            << text << " " << mzv_last_error();
     }
 
     Temporary folder;
@@ -207,7 +209,8 @@ TEST_F(ObjectFile, Rules30And31WrongKind) {
             EXPECT_EQ(load(as, path(file), ctx.get()), MZV_ERR_FORMAT);
             const bool is_secret = file == "secret" || as == "secret"; // a secret has a rule of its own
             const std::string text = mzv_last_error();
-            EXPECT_TRUE(text.find("rule 30:") != std::string::npos || (is_secret && text.find("rule 31:") != std::string::npos))
+            EXPECT_TRUE(text.find("rule 30:") != std::string::npos ||
+                        (is_secret && text.find("rule 31:") != std::string::npos))
                 << text;
         }
     }
@@ -236,7 +239,8 @@ TEST_F(ObjectFile, Rule33OtherParameters) {
 
 TEST_F(ObjectFile, Rule34NoKeyNamed) {
     for (const auto &name : names) {
-        refused(name, 34, [](Forge &f) { memset(f.head.key_id, 0, MZV_ID_BYTES); }, MZV_ERR_MISMATCH);
+        refused(
+            name, 34, [](Forge &f) { memset(f.head.key_id, 0, MZV_ID_BYTES); }, MZV_ERR_MISMATCH);
     }
 }
 
@@ -246,13 +250,15 @@ TEST_F(ObjectFile, Rule54OtherRing) {
 
 TEST_F(ObjectFile, Rule43SecretIsTernary) {
     for (const uint8_t bad : { 2, 0xfe, 0x80, 0x7f }) {
-        for (const size_t at : { 0u, 511u, 1023u }) refused("secret", 43, [=](Forge &f) { f.part("s").bytes[at] = bad; });
+        for (const size_t at : { 0u, 511u, 1023u })
+            refused("secret", 43, [=](Forge &f) { f.part("s").bytes[at] = bad; });
     }
     refused("secret", 43, [](Forge &f) { std::fill(f.part("s").bytes.begin(), f.part("s").bytes.end(), 0); });
 }
 
 TEST_F(ObjectFile, Rule47Scale) {
-    for (const double scale : { 0.0, -1.0, 1.0, 0x1p38 * 1.01, 0x1p100, 0x1p-1060, (double)INFINITY, std::nan("") }) {
+    for (const double scale :
+         { 0.0, -1.0, 1.0, 0x1p38 * 1.01, 0x1p100, 0x1p-1060, (double)INFINITY, std::nan("") }) {
         refused("full", 47, [=](Forge &f) { f.set_f64("scale", scale); });
     }
 }
@@ -313,7 +319,7 @@ TEST_F(ObjectFile, Rule55Residues) {
 TEST_F(ObjectFile, Rule57SeedOrSecondHalf) {
     refused("full", 57, [](Forge &f) { f.drop_part("c1"); });
     refused("fresh", 57, [](Forge &f) { f.drop_part("seed"); });
-    refused("fresh", 57, [](Forge &f) { f.parts.push_back(Part{ "c1", 0, f.part("c0").bytes }); });
+    refused("fresh", 57, [](Forge &f) { f.parts.push_back(Part { "c1", 0, f.part("c0").bytes }); });
     for (const uint32_t n : { 1u, 16u, 31u, 33u }) {
         Forge forge(path("fresh"));
         forge.part("seed").bytes.resize(n);
@@ -347,8 +353,9 @@ TEST_F(ObjectFile, Rule63GaloisElements) {
     for (const uint32_t bad : { 0u, 2u, 2046u, 2048u, 2049u, 0xffffffffu }) {
         refused("keys", 63, [=](Forge &f) { f.part("table").set_half(12, bad); });
     }
-    refused("keys", 63, [](Forge &f) { f.part("table").set_half(12, 1); });    // relinearisation twice
-    refused("keys", 63, [](Forge &f) { f.part("table").set_half(12, 2047); }); // out of order, conjugation twice
+    refused("keys", 63, [](Forge &f) { f.part("table").set_half(12, 1); }); // relinearisation twice
+    refused("keys", 63,
+            [](Forge &f) { f.part("table").set_half(12, 2047); }); // out of order, conjugation twice
 }
 
 TEST_F(ObjectFile, Rule65Digits) {
@@ -379,7 +386,8 @@ TEST_F(ObjectFile, Rule70KeysMissing) {
         forge.part("table").bytes.resize(n);
         forge.write(path("forged"));
         EXPECT_EQ(load("keys", path("forged"), ctx.get()), MZV_ERR_FORMAT);
-        EXPECT_NE(std::string(mzv_last_error()).find("section table[0]"), std::string::npos) << mzv_last_error();
+        EXPECT_NE(std::string(mzv_last_error()).find("section table[0]"), std::string::npos)
+            << mzv_last_error();
     }
 }
 
@@ -401,7 +409,8 @@ TEST_F(ObjectFile, RefusesArguments) {
 
 // Each allocation and each write in turn: an error, nothing leaked, no file left.
 TEST_F(ObjectFile, FailuresLeaveNothing) {
-    for (const mzv_fault_point point : { MZV_FAULT_ALLOC, MZV_FAULT_WRITE, MZV_FAULT_SYNC, MZV_FAULT_RENAME }) {
+    for (const mzv_fault_point point :
+         { MZV_FAULT_ALLOC, MZV_FAULT_WRITE, MZV_FAULT_SYNC, MZV_FAULT_RENAME }) {
         for (const auto &name : names) {
             mzv_status status = MZV_ERR_INTERNAL;
             const std::string file = path("new");
@@ -452,7 +461,8 @@ TEST_F(ObjectFile, Golden) {
     const Cipher ct = make_cipher(ctx, 1, 1);
     std::vector<uint64_t> rows(2048);
     uint64_t word = 1;
-    for (size_t k = 0; k < 2048; k++) rows[k] = (word = word * 6364136223846793005u + 1442695040888963407u) >> 28;
+    for (size_t k = 0; k < 2048; k++)
+        rows[k] = (word = word * 6364136223846793005u + 1442695040888963407u) >> 28;
     MZV_OKAY(mzv_cipher_write(ct.get(), rows.data(), 0, 0));
     for (size_t i = 0; i < MZV_ID_BYTES; i++) ct->key_id[i] = (uint8_t)(i + 1);
     for (size_t i = 0; i < 32; i++) ct->seed[i] = (uint8_t)(3 * i);

@@ -40,7 +40,7 @@ class Forge {
         for (uint32_t i = 0; mzv_container_field_at(c, i, &field); i++) fields.push_back(field);
         mzv_section section;
         for (uint32_t i = 0; mzv_container_section_at(c, i, &section); i++) {
-            Part part{ section.name, section.index, Bytes(section.n_bytes) };
+            Part part { section.name, section.index, Bytes(section.n_bytes) };
             EXPECT_EQ(mzv_container_section(c, section.name, section.index, section.n_bytes), MZV_OK);
             EXPECT_EQ(mzv_container_read(c, part.bytes.data(), part.bytes.size()), MZV_OK);
             parts.push_back(part);
@@ -87,7 +87,8 @@ class Forge {
                 << mzv_last_error();
         }
         for (const auto &p : parts) {
-            ASSERT_EQ(mzv_container_add(c, p.name.c_str(), p.index, p.bytes.size()), MZV_OK) << mzv_last_error();
+            ASSERT_EQ(mzv_container_add(c, p.name.c_str(), p.index, p.bytes.size()), MZV_OK)
+                << mzv_last_error();
         }
         for (const auto &p : parts) {
             ASSERT_EQ(mzv_container_write(c, p.bytes.data(), p.bytes.size()), MZV_OK) << mzv_last_error();

@@ -18,8 +18,8 @@ mzv_rng make_rng(uint8_t first) {
     return rng;
 }
 
-// Sum of (found - expected)^2 / expected. With f degrees of freedom it exceeds f + 6 sqrt(2f) with probability below
-// 10^-6 (for f >= 10; and the seed is fixed).
+// Sum of (found - expected)^2 / expected. With f degrees of freedom it exceeds f + 6 sqrt(2f) with
+// probability below 10^-6 (for f >= 10; and the seed is fixed).
 double chi_square(const std::vector<double> &found, const std::vector<double> &expected) {
     double sum = 0;
     for (size_t i = 0; i < found.size(); i++) sum += std::pow(found[i] - expected[i], 2) / expected[i];
@@ -73,7 +73,8 @@ TEST(Sample, NoiseIsCentredBinomial) {
     std::vector<double> counted, expected;
     for (int v = -12; v <= 12; v++) { // expected counts above 80
         counted.push_back(found[v]);
-        expected.push_back(n * std::exp(std::lgamma(43) - std::lgamma(22 + v) - std::lgamma(22 - v)) * 0x1p-42);
+        expected.push_back(n * std::exp(std::lgamma(43) - std::lgamma(22 + v) - std::lgamma(22 - v)) *
+                           0x1p-42);
     }
     EXPECT_LT(chi_square(counted, expected), limit((double)counted.size()));
 }
@@ -105,7 +106,8 @@ TEST(Expand, UniformModuloThePrime) {
 // By the words of its doc comment.
 TEST(Expand, IsItsDefinition) {
     const uint8_t seed[MZV_SEED_BYTES] = { 7, 7 };
-    const uint64_t prime = (UINT64_C(3) << 59) + 1; // 2^64 mod prime is near prime / 3: many words are rejected
+    const uint64_t prime =
+        (UINT64_C(3) << 59) + 1; // 2^64 mod prime is near prime / 3: many words are rejected
     const size_t n = 500;
     std::vector<uint64_t> row(n), want(n);
     mzv_expand_row(row.data(), n, prime, seed, "label", 11);

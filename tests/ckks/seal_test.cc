@@ -64,8 +64,8 @@ class Seal : public testing::Test {
         product = mzv_noise_mul(&ctx->params, &ctx->facts, top);
     }
 
-    // `ours`: predicted deviation. Errors of one slot are sums of products of two near normals at worst, whose parts
-    // exceed t deviations with probability exp(-sqrt(2) t): 20 of them once in 10^12.
+    // `ours`: predicted deviation. Errors of one slot are sums of products of two near normals at worst,
+    // whose parts exceed t deviations with probability exp(-sqrt(2) t): 20 of them once in 10^12.
     void compare(const char *name, double ours) {
         const Answer &answer = answers.at(name);
         const double both = std::hypot(ours, answer.deviation);

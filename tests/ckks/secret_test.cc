@@ -15,7 +15,9 @@ namespace {
 class Ring : public testing::TestWithParam<uint32_t> {};
 
 // The mean square over 2^log_n parts that are nearly independent: 6 deviations of it.
-double spread(uint32_t log_n, uint32_t batch = 1) { return 6 / std::sqrt(2.0 * std::ldexp(batch, (int)log_n)); }
+double spread(uint32_t log_n, uint32_t batch = 1) {
+    return 6 / std::sqrt(2.0 * std::ldexp(batch, (int)log_n));
+}
 
 TEST_P(Ring, SecretKeyNoise) {
     const Context ctx = make_context(toy(GetParam()));
@@ -45,8 +47,8 @@ TEST_P(Ring, PublicKeyNoise) {
         MZV_OKAY(mzv_encrypt_public(ct.get(), key.get(), raw(in), level));
         EXPECT_FALSE(ct->public_seeded);
         MZV_OKAY(mzv_decrypt(raw(out), secret.get(), ct.get()));
-        // The deviation of a slot depends on |s| and |e| at its root, which vary: mean square over slots of a sum of
-        // two products of complex normals has twice the relative variance of one.
+        // The deviation of a slot depends on |s| and |e| at its root, which vary: mean square over slots of a
+        // sum of two products of complex normals has twice the relative variance of one.
         const double expected = mzv_noise_fresh_public(&ctx->params, &ctx->facts, level);
         EXPECT_NEAR(part_deviation(out, in) / expected, 1, 2 * spread(GetParam())) << "level " << level;
     }
@@ -65,7 +67,8 @@ TEST(Secret, BatchesAtEveryLevel) {
         MZV_OKAY(mzv_encrypt(ct.get(), secret.get(), raw(in), level));
         EXPECT_EQ(mzv_cipher_level(ct.get()), level);
         MZV_OKAY(mzv_decrypt(raw(out), secret.get(), ct.get()));
-        EXPECT_NEAR(part_deviation(out, in) / mzv_noise_fresh(&ctx->params, &ctx->facts, level), 1, spread(10, 3));
+        EXPECT_NEAR(part_deviation(out, in) / mzv_noise_fresh(&ctx->params, &ctx->facts, level), 1,
+                    spread(10, 3));
     }
 }
 
@@ -94,7 +97,7 @@ TEST(Secret, CoefficientsAndRowsAgree) {
     mzv_stream *s = nullptr;
     MZV_OKAY(mzv_host_open(&s, ctx.get(), 6 * 1024));
     mzv_poly p;
-    MZV_OKAY(mzv_take(s, &p, 1, mzv_basis{ 2, 0, 4 }));
+    MZV_OKAY(mzv_take(s, &p, 1, mzv_basis { 2, 0, 4 }));
     MZV_OKAY(mzv_poly_copy(s, p, mzv_secret_view(secret.get(), p.basis)));
     MZV_OKAY(mzv_poly_intt(s, p));
     for (size_t i = 0; i < 6; i++) {
@@ -164,7 +167,8 @@ TEST(Secret, EveryAllocationAndDrawMayFail) {
             mzv_cipher_destroy(ct);
             mzv_public_destroy(key);
             mzv_secret_destroy(secret);
-            EXPECT_TRUE(status == MZV_OK || status == (point == MZV_FAULT_ALLOC ? MZV_ERR_MEMORY : MZV_ERR_RANDOM));
+            EXPECT_TRUE(status == MZV_OK ||
+                        status == (point == MZV_FAULT_ALLOC ? MZV_ERR_MEMORY : MZV_ERR_RANDOM));
             EXPECT_EQ(mzv_alloc_live(), live);
         }
         EXPECT_EQ(status, MZV_OK);

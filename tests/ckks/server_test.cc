@@ -1,5 +1,5 @@
-// What a program that only serves would link: from the symbols it calls, along undefined symbols, over the object
-// files of this build. No object that sees a secret may be among them.
+// What a program that only serves would link: from the symbols it calls, along undefined symbols, over the
+// object files of this build. No object that sees a secret may be among them.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -28,7 +28,8 @@ std::string run(const std::string &command) {
 // Object files below `root`, by layer and name. nm -A -P: "path: symbol type value size" a line.
 std::map<std::string, Object> read_objects(const std::filesystem::path &root) {
     std::map<std::string, Object> objects;
-    std::istringstream lines(run("find '" + root.string() + "' -path '*/host/*' -name '*.o' -exec nm -A -P -g {} +"));
+    std::istringstream lines(
+        run("find '" + root.string() + "' -path '*/host/*' -name '*.o' -exec nm -A -P -g {} +"));
     std::string line;
     while (std::getline(lines, line)) {
         std::istringstream words(line);
@@ -77,10 +78,15 @@ bool sees_secrets(const std::string &object) {
 
 TEST_F(Server, LinksNoSecrets) {
     const std::vector<std::string> called = {
-        "mzv_context_create", "mzv_params_load",  "mzv_cipher_load",     "mzv_cipher_save",      "mzv_cipher_create",
-        "mzv_keys_load",      "mzv_keys_save",    "mzv_keys_find",       "mzv_evaluator_create", "mzv_mul",
-        "mzv_rotate_many",    "mzv_rotate_sum",   "mzv_conjugate",       "mzv_linear",           "mzv_plain_create",
-        "mzv_request_rotate", "mzv_keys_destroy", "mzv_evaluator_create_clear",
+        "mzv_context_create",   "mzv_params_load",
+        "mzv_cipher_load",      "mzv_cipher_save",
+        "mzv_cipher_create",    "mzv_keys_load",
+        "mzv_keys_save",        "mzv_keys_find",
+        "mzv_evaluator_create", "mzv_mul",
+        "mzv_rotate_many",      "mzv_rotate_sum",
+        "mzv_conjugate",        "mzv_linear",
+        "mzv_plain_create",     "mzv_request_rotate",
+        "mzv_keys_destroy",     "mzv_evaluator_create_clear",
     };
     for (const auto &symbol : called) ASSERT_TRUE(owner.count(symbol)) << symbol;
     const auto taken = closure(called);

@@ -25,7 +25,9 @@ using Request = Handle<mzv_key_request, mzv_key_request_destroy>;
 using Cipher = Handle<mzv_cipher, mzv_cipher_destroy>;
 using Slots = std::vector<std::complex<double>>;
 
-inline const mzv_complex *raw(const Slots &slots) { return reinterpret_cast<const mzv_complex *>(slots.data()); }
+inline const mzv_complex *raw(const Slots &slots) {
+    return reinterpret_cast<const mzv_complex *>(slots.data());
+}
 inline mzv_complex *raw(Slots &slots) { return reinterpret_cast<mzv_complex *>(slots.data()); }
 
 #define MZV_OKAY(call) ASSERT_EQ(call, MZV_OK) << mzv_last_error()
@@ -88,11 +90,14 @@ inline double part_deviation(const Slots &a, const Slots &b) {
 inline double largest_part(const Slots &a, const Slots &b) {
     double worst = 0;
     for (size_t i = 0; i < a.size(); i++) {
-        worst = std::max({ worst, std::fabs(a[i].real() - b[i].real()), std::fabs(a[i].imag() - b[i].imag()) });
+        worst =
+            std::max({ worst, std::fabs(a[i].real() - b[i].real()), std::fabs(a[i].imag() - b[i].imag()) });
     }
     return worst;
 }
 
-inline std::string vector_path(const char *name) { return std::string(MZV_SOURCE_DIR "/tests/vectors/") + name; }
+inline std::string vector_path(const char *name) {
+    return std::string(MZV_SOURCE_DIR "/tests/vectors/") + name;
+}
 
 } // namespace mzv_test
