@@ -41,6 +41,24 @@ VEC_INLINE vd mul_mod(vd x, vd w, const field *f) {
     return vd_add(vd_fnma(quotient(h, f), f->p, h), l);
 }
 
+/* A factor w with w / p: the quotient no longer waits for the product. Its error is the same: the rounding
+ * of w / p takes the place of that of h. */
+typedef struct multiplier {
+    vd w, quotient;
+} multiplier;
+
+VEC_INLINE multiplier multiplier_of(vd w, const field *f) {
+    const multiplier r = { w, vd_mul(w, f->p_inverse) };
+    return r;
+}
+
+VEC_INLINE vd mul_by(vd x, multiplier w, const field *f) {
+    const vd c = vd_sub(vd_fma(x, w.quotient, f->magic), f->magic);
+    const vd h = vd_mul(x, w.w);
+    const vd l = vd_fms(x, w.w, h);
+    return vd_add(vd_fnma(c, f->p, h), l);
+}
+
 /* x within p/2, or one rounding above; |x| < 2^53. */
 VEC_INLINE vd normalise(vd x, const field *f) { return vd_fnma(quotient(x, f), f->p, x); }
 
