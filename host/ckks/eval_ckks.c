@@ -24,7 +24,8 @@ mzv_status mzv_ckks_room(mzv_ckks *ck, const char *op, size_t n_words) {
 
 mzv_poly mzv_ckks_part(const mzv_ckks *ck, const mzv_cipher *ct, uint32_t t, uint32_t level) {
     const size_t stride = (size_t)ct->capacity << ck->ev.log_n;
-    const mzv_poly part = { ct->words + (size_t)t * ct->batch * stride, stride, ct->batch, mzv_basis_q(level) };
+    const mzv_poly part = { ct->words + (size_t)t * ct->batch * stride, stride, ct->batch,
+                            mzv_basis_q(level) };
     return part;
 }
 
@@ -32,7 +33,8 @@ mzv_status mzv_ckks_key(const mzv_ckks *ck, const mzv_ksk **out, const mzv_ciphe
     if (ck->keys == NULL)
         return mzv_fail(MZV_ERR_KEY, "galois element %u: the evaluator was created without keys", galois);
     if (memcmp(ck->keys->key_id, ct->key_id, MZV_ID_BYTES) != 0)
-        return mzv_fail(MZV_ERR_MISMATCH, "the ciphertext and the evaluation keys belong to different secrets");
+        return mzv_fail(MZV_ERR_MISMATCH,
+                        "the ciphertext and the evaluation keys belong to different secrets");
     return mzv_keys_find(out, ck->keys, galois, ct->level);
 }
 

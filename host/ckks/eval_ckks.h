@@ -13,15 +13,15 @@ extern "C" {
 typedef struct mzv_ckks {
     struct mzv_evaluator ev; /* first */
     const mzv_keys *keys;    /* NULL: operations that need one fail with MZV_ERR_KEY */
-    bool grows;              /* created with scratch_bytes 0: scratch not in use is replaced where too small */
-    mzv_modulus modulus[MZV_MAX_PRIMES];    /* of q_0 .. q_L */
-    uint64_t special[MZV_MAX_PRIMES];       /* P modulo them */
-    uint64_t *imaginary;                    /* values of X^(N/2) modulo q_0 .. q_L: i in every slot */
-    int64_t *monomial;                      /* N host words, all zero between operations */
+    bool grows; /* created with scratch_bytes 0: scratch not in use is replaced where too small */
+    mzv_modulus modulus[MZV_MAX_PRIMES]; /* of q_0 .. q_L */
+    uint64_t special[MZV_MAX_PRIMES];    /* P modulo them */
+    uint64_t *imaginary;                 /* values of X^(N/2) modulo q_0 .. q_L: i in every slot */
+    int64_t *monomial;                   /* N host words, all zero between operations */
 } mzv_ckks;
 
-/* What one operation takes of the scratch, in words, the backend's temporaries included. Both ckks (which asks
- * for that room before it begins) and count read these, so that a counted peak is enough. */
+/* What one operation takes of the scratch, in words, the backend's temporaries included. Both ckks (which
+ * asks for that room before it begins) and count read these, so that a counted peak is enough. */
 typedef struct mzv_shape {
     uint32_t log_n, n_special, level, batch; /* of the operand */
 } mzv_shape;
@@ -35,7 +35,8 @@ size_t mzv_words_cipher(const mzv_shape *shape); /* both parts, the whole batch 
 size_t mzv_words_add_plain(const mzv_shape *shape, const mzv_plain *p);
 size_t mzv_words_mul_plain(const mzv_shape *shape, const mzv_plain *p);
 size_t mzv_words_mul_monomial(const mzv_shape *shape, uint32_t k);
-size_t mzv_words_combine(const mzv_shape *shape); /* level: the lowest of the operands; drop: one above the target */
+size_t
+mzv_words_combine(const mzv_shape *shape); /* level: the lowest of the operands; drop: one above the target */
 size_t mzv_words_dot(const mzv_shape *shape);
 size_t mzv_words_rotate(const mzv_shape *shape); /* rotate, rotate_many, conjugate */
 size_t mzv_words_rotate_sum(const mzv_shape *shape, uint32_t n_moving);
@@ -70,12 +71,14 @@ mzv_status mzv_ckks_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
                               const mzv_plain *p) MZV_MUST_CHECK;
 mzv_status mzv_ckks_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
                             uint32_t n, double constant) MZV_MUST_CHECK;
-mzv_status mzv_ckks_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int64_t k) MZV_MUST_CHECK;
+mzv_status mzv_ckks_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                int64_t k) MZV_MUST_CHECK;
 mzv_status mzv_ckks_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                  uint32_t k) MZV_MUST_CHECK;
 mzv_status mzv_ckks_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
                         const mzv_cipher *const *b, uint32_t n) MZV_MUST_CHECK;
-mzv_status mzv_ckks_drop(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level) MZV_MUST_CHECK;
+mzv_status mzv_ckks_drop(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                         uint32_t level) MZV_MUST_CHECK;
 mzv_status mzv_ckks_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
                                 const int32_t *steps, uint32_t n) MZV_MUST_CHECK;
 mzv_status mzv_ckks_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,

@@ -66,7 +66,8 @@ mzv_status mzv_ckks_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
     MZV_TRY(mzv_ckks_room(ck, "add_plain", mzv_words_add_plain(&shape, p)));
     MZV_TRY_GOTO(mzv_ckks_values(ck, &values, p, mzv_basis_q(a->level)), done);
     MZV_TRY_GOTO(mzv_poly_add(s, mzv_ckks_part(ck, out, 0, a->level),
-                              mzv_view(mzv_ckks_part(ck, a, 0, a->level)), values), done);
+                              mzv_view(mzv_ckks_part(ck, a, 0, a->level)), values),
+                 done);
     status = copy_second(ck, out, a);
 done:
     mzv_release(s, mark);
@@ -95,8 +96,8 @@ done:
 }
 
 /* sum = sum_i k_i a[i] of part t, limbs cut to `level`. a[i] at scale S_i has k_i = c_i q_l S_{l-1} / S_i. */
-static mzv_status weighted_sum(mzv_ckks *ck, mzv_poly sum, const mzv_cipher *const *a, const double *c, uint32_t n,
-                               uint32_t t) {
+static mzv_status weighted_sum(mzv_ckks *ck, mzv_poly sum, const mzv_cipher *const *a, const double *c,
+                               uint32_t n, uint32_t t) {
     const uint32_t level = sum.basis.n_q - 1u;
     const long double target = (long double)ck->modulus[level].p * ck->ev.facts.scale[level - 1];
     uint64_t k[MZV_MAX_PRIMES];
@@ -110,8 +111,8 @@ static mzv_status weighted_sum(mzv_ckks *ck, mzv_poly sum, const mzv_cipher *con
 }
 
 /* `level` is that of the sum, before its rescale. */
-static mzv_status combine_at(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *const *a, const double *c, uint32_t n,
-                             double constant, uint32_t level) {
+static mzv_status combine_at(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
+                             uint32_t n, double constant, uint32_t level) {
     mzv_stream *s = ck->ev.stream;
     const size_t mark = mzv_mark(s);
     uint64_t k[MZV_MAX_PRIMES];
@@ -193,8 +194,9 @@ mzv_status mzv_ckks_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_c
         const mzv_cipher *from = a;
         if (k / half % 2 == 1) {
             MZV_TRY(times_values(ck, out, a, imaginary(ck, a->level)));
-            const mzv_cipher turned = { .level = a->level, .batch = out->batch, .capacity = out->capacity,
-                                        .words = out->words };
+            const mzv_cipher turned = {
+                .level = a->level, .batch = out->batch, .capacity = out->capacity, .words = out->words
+            };
             return k / half == 1 ? MZV_OK : mzv_ckks_mul_integer(ev, out, &turned, -1);
         }
         return mzv_ckks_mul_integer(ev, out, from, k == 0 ? 1 : -1);
@@ -260,8 +262,8 @@ static mzv_status dot_in_scratch(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher
     return MZV_OK;
 }
 
-mzv_status mzv_ckks_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const mzv_cipher *const *b,
-                        uint32_t n) {
+mzv_status mzv_ckks_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
+                        const mzv_cipher *const *b, uint32_t n) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     const mzv_shape shape = mzv_shape_of(ev, a[0]->level, a[0]->batch);
     const size_t mark = mzv_mark(ev->stream);

@@ -241,7 +241,10 @@ mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher 
     mzv_ckks *ck = (mzv_ckks *)ev;
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);
-    linear l = { .ck = ck, .t = t, .a = a, .extended = mzv_basis_qp(ev->params.n_special, a->level),
+    linear l = { .ck = ck,
+                 .t = t,
+                 .a = a,
+                 .extended = mzv_basis_qp(ev->params.n_special, a->level),
                  .n_giant = mzv_bsgs_giants(t) };
     bool any_moves = false;
     MZV_TRY(find_keys(&l, &any_moves));

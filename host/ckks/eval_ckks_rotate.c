@@ -1,5 +1,5 @@
-/* ckks: rotations, conjugation and sums of rotations, with hoisting [HS18]: the digits of one polynomial serve
- * all its rotations, since a Galois key is applied before its automorphism (see mzv_ksk). */
+/* ckks: rotations, conjugation and sums of rotations, with hoisting [HS18]: the digits of one polynomial
+ * serve all its rotations, since a Galois key is applied before its automorphism (see mzv_ksk). */
 #include "base/try.h"
 #include "ckks/eval_ckks.h"
 
@@ -105,8 +105,8 @@ done:
 }
 
 /* One group of at most MZV_FOLD_MAX rotations: r[t] = sum_i sigma_i(sum_j digit_j . key_{i,j,t}). */
-static mzv_status fold_group(mzv_ckks *ck, mzv_poly r[2], const mzv_digits *digits, const mzv_ksk *const *keys,
-                             uint32_t n) {
+static mzv_status fold_group(mzv_ckks *ck, mzv_poly r[2], const mzv_digits *digits,
+                             const mzv_ksk *const *keys, uint32_t n) {
     mzv_cpoly view[MZV_FOLD_MAX][2 * MZV_MAX_DIGITS];
     const mzv_cpoly *key[MZV_FOLD_MAX];
     uint32_t galois[MZV_FOLD_MAX];
@@ -119,7 +119,8 @@ static mzv_status fold_group(mzv_ckks *ck, mzv_poly r[2], const mzv_digits *digi
 }
 
 /* sum[t] modulo Q P = P times the key switches of all moving rotations of a. */
-static mzv_status fold_all(mzv_ckks *ck, mzv_poly sum[2], const mzv_cipher *a, const int32_t *steps, uint32_t n) {
+static mzv_status fold_all(mzv_ckks *ck, mzv_poly sum[2], const mzv_cipher *a, const int32_t *steps,
+                           uint32_t n) {
     mzv_stream *s = ck->ev.stream;
     const mzv_ksk *keys[MZV_FOLD_MAX];
     mzv_poly more[2];
@@ -128,7 +129,8 @@ static mzv_status fold_all(mzv_ckks *ck, mzv_poly sum[2], const mzv_cipher *a, c
     MZV_TRY(find_keys(ck, &n_moving, a, steps, n));
     for (uint32_t t = 0; n_moving > MZV_FOLD_MAX && t < 2; t++)
         MZV_TRY(mzv_take(s, &more[t], a->batch, sum[t].basis));
-    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(mzv_ckks_part(ck, a, 1, a->level)), ck->ev.params.n_special));
+    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(mzv_ckks_part(ck, a, 1, a->level)),
+                                 ck->ev.params.n_special));
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t galois = galois_of(&ck->ev, steps[i]);
         if (galois == 1) continue;
@@ -143,7 +145,8 @@ static mzv_status fold_all(mzv_ckks *ck, mzv_poly sum[2], const mzv_cipher *a, c
     return MZV_OK;
 }
 
-/* kept[0] = a_0 + sum_i sigma_i(a_0), kept[1] = a_1 + a_1 for each step that moves nothing; `row` is overwritten. */
+/* kept[0] = a_0 + sum_i sigma_i(a_0), kept[1] = a_1 + a_1 for each step that moves nothing; `row` is
+ * overwritten. */
 static mzv_status sum_unswitched(mzv_ckks *ck, const mzv_poly kept[2], mzv_poly row, const mzv_cipher *a,
                                  const int32_t *steps, uint32_t n) {
     mzv_stream *s = ck->ev.stream;
@@ -164,8 +167,8 @@ static mzv_status sum_unswitched(mzv_ckks *ck, const mzv_poly kept[2], mzv_poly 
     return MZV_OK;
 }
 
-static mzv_status rotate_sum_in_scratch(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
-                                        uint32_t n, uint32_t n_moving) {
+static mzv_status rotate_sum_in_scratch(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *a,
+                                        const int32_t *steps, uint32_t n, uint32_t n_moving) {
     mzv_stream *s = ck->ev.stream;
     const mzv_basis extended = mzv_basis_qp(ck->ev.params.n_special, a->level);
     mzv_poly kept[2], sum[2], row;

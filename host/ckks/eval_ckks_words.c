@@ -1,8 +1,10 @@
 /* Scratch of the ckks operations. Each function replays the takes of the operation of the same name in
  * eval_ckks_arith.c, eval_ckks_rotate.c or eval_ckks_linear.c: change them together.
  *
- * Backend temporaries: a change of basis takes as many rows as it has source digits, and one more for its
- * tables; an automorphism takes one row for its tables; fold takes what its composition takes (backend/fused.c). */
+ * Backend temporaries, as an allowance that every backend keeps to: a change of basis takes, for each
+ * polynomial of the batch, a row for each source prime, as much again and a row for strips that threads work
+ * on, and one row for tables; an automorphism takes one row for its tables; fold takes what its composition
+ * takes (backend/fused.c) and that row. */
 #include "ckks/eval_ckks.h"
 
 /* Rows of N words. */
@@ -28,7 +30,7 @@ static size_t rows_qp(const mzv_shape *s) { return (size_t)s->batch * (s->level 
 
 /* mod_up or mod_down from n_source limbs. */
 static void change_basis(tally *t, const mzv_shape *s, uint32_t n_source) {
-    borrow(t, (size_t)s->batch * n_source + 1);
+    borrow(t, (size_t)s->batch * (2 * n_source + 1) + 1);
 }
 
 /* mzv_keyswitch_mod_up */

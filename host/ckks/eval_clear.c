@@ -1,9 +1,10 @@
-/* The clear evaluator: slots as complex numbers, at the same levels and scales as ciphertexts. With noise, each
- * operation adds to every slot an independent Gaussian of the deviation that ckks/noise.h gives for it, drawn from
- * ChaCha20 under the seed and the number of the operation: a run repeats exactly, whatever the threads.
+/* The clear evaluator: slots as complex numbers, at the same levels and scales as ciphertexts. With noise,
+ * each operation adds to every slot an independent Gaussian of the deviation that ckks/noise.h gives for it,
+ * drawn from ChaCha20 under the seed and the number of the operation: a run repeats exactly, whatever the
+ * threads.
  *
- * Not modelled: rounding of constants (below 2^-log_scale of the value), wrap-around at q_0, and that errors of
- * the slots of one ciphertext are not quite independent. */
+ * Not modelled: rounding of constants (below 2^-log_scale of the value), wrap-around at q_0, and that errors
+ * of the slots of one ciphertext are not quite independent. */
 #include <math.h>
 #include <string.h>
 
@@ -24,7 +25,9 @@ typedef struct mzv_clear {
 
 static mzv_complex *slots_of(const mzv_cipher *ct) { return (mzv_complex *)ct->words; }
 static const mzv_complex *slots_of_plain(const mzv_plain *p) { return (const mzv_complex *)p->words; }
-static size_t n_values(const mzv_evaluator *ev, const mzv_cipher *ct) { return (size_t)ct->batch * ev->n_slots; }
+static size_t n_values(const mzv_evaluator *ev, const mzv_cipher *ct) {
+    return (size_t)ct->batch * ev->n_slots;
+}
 
 /* Without the tests for infinities that C asks of its own product. */
 static inline mzv_complex product(mzv_complex a, mzv_complex b) {
@@ -46,7 +49,8 @@ static mzv_complex gaussian(mzv_rng *rng) {
 }
 
 /* v[b n_slots + i] += noise of `deviation`, times weight[i] unless NULL; each b has its own stream. */
-static void add_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double deviation, const double *weight) {
+static void add_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double deviation,
+                      const double *weight) {
     mzv_clear *clear = (mzv_clear *)ev;
     if (!clear->noisy) return;
 #pragma omp parallel for
@@ -54,7 +58,8 @@ static void add_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double 
         mzv_rng rng;
         mzv_rng_init(&rng, clear->seed, "mzv clear noise", clear->n_draws + b);
         for (uint32_t i = 0; i < ev->n_slots; i++)
-            v[(size_t)b * ev->n_slots + i] += (weight == NULL ? deviation : deviation * weight[i]) * gaussian(&rng);
+            v[(size_t)b * ev->n_slots + i] +=
+                (weight == NULL ? deviation : deviation * weight[i]) * gaussian(&rng);
     }
     clear->n_draws += batch;
 }
@@ -87,8 +92,8 @@ static mzv_status clear_get(mzv_evaluator *ev, mzv_complex *slots, const mzv_cip
 }
 
 /* An encoding errs the same at every use, so its noise is added here. */
-static mzv_status clear_plain_create(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots, uint32_t level,
-                                     double scale) {
+static mzv_status clear_plain_create(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots,
+                                     uint32_t level, double scale) {
     mzv_plain *p = NULL;
     mzv_complex *values = NULL;
     MZV_TRY(check_finite("encode", slots, ev->n_slots));
@@ -134,7 +139,8 @@ static mzv_status clear_add_const(mzv_evaluator *ev, mzv_cipher *out, const mzv_
     return MZV_OK;
 }
 
-static mzv_status clear_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p) {
+static mzv_status clear_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                  const mzv_plain *p) {
     mzv_complex *r = slots_of(out);
     const mzv_complex *x = slots_of(a), *y = slots_of_plain(p);
 #pragma omp parallel for
@@ -142,7 +148,8 @@ static mzv_status clear_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_
     return MZV_OK;
 }
 
-static mzv_status clear_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p) {
+static mzv_status clear_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                  const mzv_plain *p) {
     mzv_complex *r = slots_of(out);
     const mzv_complex *x = slots_of(a), *y = slots_of_plain(p);
 #pragma omp parallel for
@@ -151,8 +158,8 @@ static mzv_status clear_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_
     return MZV_OK;
 }
 
-static mzv_status clear_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
-                                uint32_t n, double constant) {
+static mzv_status clear_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
+                                const double *c, uint32_t n, double constant) {
     mzv_complex *r = slots_of(out);
     const uint32_t level = mzv_lowest_level(a, n);
 #pragma omp parallel for
@@ -178,7 +185,8 @@ static mzv_status clear_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const m
     const mzv_complex *x = slots_of(a);
     mzv_complex factor = 0;
     if (k % ev->n_slots != 0)
-        return mzv_fail(MZV_ERR_ARGUMENT, "mul_monomial: X^%u mixes slots; on clear k is a multiple of N/2 = %u", k,
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "mul_monomial: X^%u mixes slots; on clear k is a multiple of N/2 = %u", k,
                         ev->n_slots);
     __real__ factor = k == 0 ? 1 : k == 2 * ev->n_slots ? -1 : 0;
     __imag__ factor = k == ev->n_slots ? 1 : k == 3 * ev->n_slots ? -1 : 0;
@@ -208,8 +216,8 @@ static mzv_status clear_drop(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
 }
 
 /* r[b][i] = a[b][i + steps] or, adding, r += that; r and a apart. */
-static void rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a, uint32_t batch, int64_t steps,
-                   bool adding) {
+static void rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a, uint32_t batch,
+                   int64_t steps, bool adding) {
     const uint32_t n = ev->n_slots, by = mzv_steps_reduced(n, steps);
 #pragma omp parallel for
     for (size_t i = 0; i < (size_t)batch * n; i++) {
@@ -227,14 +235,15 @@ static mzv_status clear_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, c
     for (uint32_t i = 0; i < n; i++) {
         rotate(ev, slots_of(out[i]), (mzv_complex *)words, a->batch, steps[i], false);
         if (mzv_steps_reduced(ev->n_slots, steps[i]) != 0)
-            add_noise(ev, slots_of(out[i]), a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level), NULL);
+            add_noise(ev, slots_of(out[i]), a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level),
+                      NULL);
     }
     mzv_ev_release(ev, mark);
     return MZV_OK;
 }
 
-static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
-                                   uint32_t n) {
+static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                   const int32_t *steps, uint32_t n) {
     const size_t mark = mzv_ev_mark(ev), n_bytes = n_values(ev, a) * sizeof(mzv_complex);
     const double scale = ev->facts.scale[a->level];
     uint64_t *words = NULL;
@@ -249,7 +258,8 @@ static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv
         const double product_noise = mzv_noise_key_product(&ev->params, &ev->facts, a->level, scale);
         add_noise(ev, (mzv_complex *)words, a->batch,
                   hypot(sqrt(n_moving) * product_noise,
-                        mzv_noise_mod_down(&ev->params, ev->params.n_special, scale)), NULL);
+                        mzv_noise_mod_down(&ev->params, ev->params.n_special, scale)),
+                  NULL);
     }
     memcpy(out->words, words, n_bytes);
     mzv_ev_release(ev, mark);
@@ -291,11 +301,13 @@ static void clear_inner(mzv_evaluator *ev, clear_linear *l, uint32_t giant) {
     }
     for (uint32_t i = 0; i < n; i++) l->weight[i] = sqrt(l->weight[i]);
     add_noise(ev, l->inner, l->a->batch,
-              mzv_noise_key_product(&ev->params, &ev->facts, l->t->level, ev->facts.scale[l->t->level]), l->weight);
+              mzv_noise_key_product(&ev->params, &ev->facts, l->t->level, ev->facts.scale[l->t->level]),
+              l->weight);
 }
 
 /* Horner's scheme, as on ckks, so that noise passes the same steps. */
-static mzv_status clear_linear_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
+static mzv_status clear_linear_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                   const mzv_bsgs *t) {
     const size_t mark = mzv_ev_mark(ev), n_words = 2 * n_values(ev, a);
     const double scale = ev->facts.scale[t->level] * mzv_factor_scale(ev, t->level);
     const double giant_noise = hypot(mzv_noise_key_product(&ev->params, &ev->facts, t->level, scale),
@@ -358,11 +370,13 @@ mzv_status mzv_evaluator_create_clear(mzv_evaluator **out, const mzv_params *par
                                       size_t scratch_bytes) {
     mzv_clear *clear = NULL;
     mzv_status status;
-    if (out == NULL || params == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "clear evaluator: params or out is NULL");
+    if (out == NULL || params == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "clear evaluator: params or out is NULL");
     MZV_TRY(MZV_NEW(&clear, 1, "clear evaluator"));
     mzv_evaluator *ev = &clear->ev;
     MZV_TRY_GOTO(mzv_evaluator_init(ev, &clear_ops, params), fail);
-    ev->arena.n_words = scratch_bytes != 0 ? (scratch_bytes + 7) / 8 : (size_t)DEFAULT_CIPHERS * 2 * ev->n_slots;
+    ev->arena.n_words =
+        scratch_bytes != 0 ? (scratch_bytes + 7) / 8 : (size_t)DEFAULT_CIPHERS * 2 * ev->n_slots;
     MZV_TRY_GOTO(MZV_NEW(&ev->arena.base, ev->arena.n_words, "clear evaluator's scratch"), fail);
     clear->noisy = noise_seed != 0;
     memcpy(clear->seed, &noise_seed, sizeof noise_seed);

@@ -1,5 +1,5 @@
-/* The count evaluator: no data. Levels and operation counts come from the public functions; here, the keys that
- * ckks would need, and the scratch that it would take. */
+/* The count evaluator: no data. Levels and operation counts come from the public functions; here, the keys
+ * that ckks would need, and the scratch that it would take. */
 #include <stdint.h>
 #include <string.h>
 
@@ -37,8 +37,8 @@ static mzv_status count_get(mzv_evaluator *ev, mzv_complex *slots, const mzv_cip
     return mzv_fail(MZV_ERR_ARGUMENT, "clear_get: a %s evaluator has no data", ev->ops->kind);
 }
 
-static mzv_status count_plain_create(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots, uint32_t level,
-                                     double scale) {
+static mzv_status count_plain_create(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots,
+                                     uint32_t level, double scale) {
     (void)slots;
     return mzv_plain_new(out, ev, level, scale);
 }
@@ -63,22 +63,24 @@ static mzv_status count_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mz
     return MZV_OK;
 }
 
-static mzv_status count_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p) {
+static mzv_status count_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                  const mzv_plain *p) {
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     (void)out;
     mzv_evaluator_peak(ev, mzv_words_add_plain(&shape, p));
     return MZV_OK;
 }
 
-static mzv_status count_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_plain *p) {
+static mzv_status count_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                  const mzv_plain *p) {
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     (void)out;
     mzv_evaluator_peak(ev, mzv_words_mul_plain(&shape, p));
     return MZV_OK;
 }
 
-static mzv_status count_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
-                                uint32_t n, double constant) {
+static mzv_status count_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
+                                const double *c, uint32_t n, double constant) {
     const mzv_shape shape = mzv_shape_of(ev, mzv_lowest_level(a, n), a[0]->batch);
     (void)out, (void)c, (void)constant;
     mzv_evaluator_peak(ev, mzv_words_combine(&shape));
@@ -107,8 +109,8 @@ static mzv_status count_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
     return MZV_OK;
 }
 
-static mzv_status need_rotations(mzv_evaluator *ev, uint32_t *n_moving, const mzv_cipher *a, const int32_t *steps,
-                                 uint32_t n) {
+static mzv_status need_rotations(mzv_evaluator *ev, uint32_t *n_moving, const mzv_cipher *a,
+                                 const int32_t *steps, uint32_t n) {
     *n_moving = 0;
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(need_rotation(ev, steps[i], a->level));
@@ -126,8 +128,8 @@ static mzv_status count_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, c
     return MZV_OK;
 }
 
-static mzv_status count_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
-                                   uint32_t n) {
+static mzv_status count_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                   const int32_t *steps, uint32_t n) {
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     uint32_t n_moving = 0;
     (void)out;
@@ -191,7 +193,8 @@ static const mzv_evaluator_ops count_ops = {
 mzv_status mzv_evaluator_create_count(mzv_evaluator **out, const mzv_params *params) {
     mzv_count *count = NULL;
     mzv_status status;
-    if (out == NULL || params == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "count evaluator: params or out is NULL");
+    if (out == NULL || params == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "count evaluator: params or out is NULL");
     MZV_TRY(MZV_NEW(&count, 1, "count evaluator"));
     MZV_TRY_GOTO(mzv_evaluator_init(&count->ev, &count_ops, params), fail);
     MZV_TRY_GOTO(mzv_key_request_create(&count->request), fail);
@@ -204,9 +207,11 @@ fail:
 }
 
 mzv_status mzv_evaluator_request(const mzv_evaluator *ev, mzv_key_request *request) {
-    if (ev == NULL || request == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "request: evaluator or request is NULL");
+    if (ev == NULL || request == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "request: evaluator or request is NULL");
     if (ev->ops != &count_ops)
-        return mzv_fail(MZV_ERR_ARGUMENT, "request: a %s evaluator records no keys, run on count", ev->ops->kind);
+        return mzv_fail(MZV_ERR_ARGUMENT, "request: a %s evaluator records no keys, run on count",
+                        ev->ops->kind);
     const mzv_key_request *own = request_of(ev);
     for (uint32_t i = 0; i < own->n; i++) {
         const mzv_key_need *need = &own->need[i];

@@ -8,10 +8,12 @@ extern "C" {
 #endif
 
 /* Fills the head of a new evaluator. MZV_ERR_PARAMS. */
-mzv_status mzv_evaluator_init(mzv_evaluator *ev, const mzv_evaluator_ops *ops, const mzv_params *params) MZV_MUST_CHECK;
+mzv_status mzv_evaluator_init(mzv_evaluator *ev, const mzv_evaluator_ops *ops,
+                              const mzv_params *params) MZV_MUST_CHECK;
 /* Records that an operation takes n_words above what is taken now. */
 void mzv_evaluator_peak(mzv_evaluator *ev, size_t n_words);
-/* Temporaries that are no ciphertext; released like those. 64-byte aligned when n_words is a multiple of 8. */
+/* Temporaries that are no ciphertext; released like those. 64-byte aligned when n_words is a multiple of 8.
+ */
 mzv_status mzv_ev_take_words(mzv_evaluator *ev, uint64_t **out, size_t n_words) MZV_MUST_CHECK;
 
 /* steps modulo n_slots, in [0, n_slots). */

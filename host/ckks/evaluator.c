@@ -1,8 +1,8 @@
 /* The public operations: operands are checked here, once for all kinds, then the table of the kind works.
  *
  * Failure. Everything that can be wrong with operands, keys or scratch is tested before the first word of an
- * output is written; kinds test keys and scratch at the head of each operation. After that only a fault of the
- * device can fail, and what an output then holds has no meaning.
+ * output is written; kinds test keys and scratch at the head of each operation. After that only a fault of
+ * the device can fail, and what an output then holds has no meaning.
  *
  * Counts are per ciphertext: an operation on a batch of three counts three. */
 #include <math.h>
@@ -50,7 +50,8 @@ static mzv_status check_same_key(const char *op, const mzv_cipher *a, const mzv_
     return MZV_OK;
 }
 
-static mzv_status check_pair(const mzv_evaluator *ev, const char *op, const mzv_cipher *a, const mzv_cipher *b) {
+static mzv_status check_pair(const mzv_evaluator *ev, const char *op, const mzv_cipher *a,
+                             const mzv_cipher *b) {
     MZV_TRY(check_value(ev, op, a));
     MZV_TRY(check_value(ev, op, b));
     if (a->level != b->level)
@@ -66,7 +67,8 @@ static mzv_status check_room(const mzv_evaluator *ev, const char *op, const mzv_
     if (out == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: out is NULL", op);
     MZV_TRY(check_kind(ev, op, out));
     if (out->capacity <= level)
-        return mzv_fail(MZV_ERR_ARGUMENT, "%s: out has room for %u limbs, need %u", op, out->capacity, level + 1);
+        return mzv_fail(MZV_ERR_ARGUMENT, "%s: out has room for %u limbs, need %u", op, out->capacity,
+                        level + 1);
     if (out->batch != batch)
         return mzv_fail(MZV_ERR_ARGUMENT, "%s: out has batch %u, need %u", op, out->batch, batch);
     return MZV_OK;
@@ -79,20 +81,21 @@ static mzv_status check_spend(const char *op, uint32_t level) {
 }
 
 /* One operand to one result `spend` levels lower. */
-static mzv_status check_unary(const mzv_evaluator *ev, const char *op, const mzv_cipher *out, const mzv_cipher *a,
-                              uint32_t spend) {
+static mzv_status check_unary(const mzv_evaluator *ev, const char *op, const mzv_cipher *out,
+                              const mzv_cipher *a, uint32_t spend) {
     MZV_TRY(check_value(ev, op, a));
     if (spend != 0) MZV_TRY(check_spend(op, a->level));
     return check_room(ev, op, out, a->level - spend, a->batch);
 }
 
-static mzv_status check_plain(const mzv_evaluator *ev, const char *op, const mzv_cipher *a, const mzv_plain *p) {
+static mzv_status check_plain(const mzv_evaluator *ev, const char *op, const mzv_cipher *a,
+                              const mzv_plain *p) {
     if (p == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: the plaintext is NULL", op);
     if (memcmp(p->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || strcmp(p->kind, ev->ops->kind) != 0)
         return mzv_fail(MZV_ERR_MISMATCH, "%s: the plaintext is of other parameters or another kind", op);
     if (p->level != a->level)
-        return mzv_fail(MZV_ERR_LEVEL, "%s: the plaintext is for level %u, the ciphertext at %u", op, p->level,
-                        a->level);
+        return mzv_fail(MZV_ERR_LEVEL, "%s: the plaintext is for level %u, the ciphertext at %u", op,
+                        p->level, a->level);
     return MZV_OK;
 }
 
@@ -195,8 +198,8 @@ mzv_status mzv_ev_take_words(mzv_evaluator *ev, uint64_t **out, size_t n_words) 
 mzv_status mzv_ev_take(mzv_evaluator *ev, mzv_cipher *out, uint32_t level, uint32_t batch) {
     mzv_cipher fresh = { .level = level, .batch = batch, .capacity = level + 1, .ctx = ev->ctx };
     if (level > ev->max_level || batch == 0)
-        return mzv_fail(MZV_ERR_ARGUMENT, "take: level %u of %u, batch %u, need at least 1", level, ev->max_level,
-                        batch);
+        return mzv_fail(MZV_ERR_ARGUMENT, "take: level %u of %u, batch %u, need at least 1", level,
+                        ev->max_level, batch);
     MZV_TRY(mzv_ev_take_words(ev, &fresh.words, batch * ev->ops->cipher_words(ev, level)));
     *out = fresh;
     return MZV_OK;
@@ -231,7 +234,8 @@ mzv_status mzv_evaluator_cipher(mzv_cipher **out, mzv_evaluator *ev, uint32_t le
 mzv_status mzv_clear_set(mzv_evaluator *ev, mzv_cipher *out, const mzv_complex *slots, uint32_t level) {
     if (ev == NULL || out == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "clear_set: evaluator or out is NULL");
     if (ev->ops->set == NULL)
-        return mzv_fail(MZV_ERR_ARGUMENT, "clear_set: a %s evaluator encrypts with mzv_encrypt", ev->ops->kind);
+        return mzv_fail(MZV_ERR_ARGUMENT, "clear_set: a %s evaluator encrypts with mzv_encrypt",
+                        ev->ops->kind);
     if (level > ev->max_level)
         return mzv_fail(MZV_ERR_LEVEL, "clear_set: level %u, the parameters have %u", level, ev->max_level);
     MZV_TRY(check_room(ev, "clear_set", out, level, out->batch));
@@ -245,7 +249,8 @@ mzv_status mzv_clear_set(mzv_evaluator *ev, mzv_cipher *out, const mzv_complex *
 mzv_status mzv_clear_get(mzv_evaluator *ev, mzv_complex *slots, const mzv_cipher *ct) {
     MZV_TRY(check_value(ev, "clear_get", ct));
     if (ev->ops->get == NULL)
-        return mzv_fail(MZV_ERR_ARGUMENT, "clear_get: a %s evaluator decrypts with mzv_decrypt", ev->ops->kind);
+        return mzv_fail(MZV_ERR_ARGUMENT, "clear_get: a %s evaluator decrypts with mzv_decrypt",
+                        ev->ops->kind);
     return ev->ops->get(ev, slots, ct);
 }
 
@@ -303,7 +308,8 @@ mzv_status mzv_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
     return finish(ev, out, a, a->level);
 }
 
-static mzv_status times_integer(mzv_evaluator *ev, const char *op, mzv_cipher *out, const mzv_cipher *a, int64_t k) {
+static mzv_status times_integer(mzv_evaluator *ev, const char *op, mzv_cipher *out, const mzv_cipher *a,
+                                int64_t k) {
     MZV_TRY(check_unary(ev, op, out, a, 0));
     MZV_TRY(ev->ops->mul_integer(ev, out, a, k));
     ev->counts.n_mul_const += a->batch;
@@ -344,8 +350,8 @@ mzv_status mzv_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
     return finish(ev, out, a, a->level - 1);
 }
 
-static mzv_status check_combine(const mzv_evaluator *ev, const mzv_cipher *const *a, const double *c, uint32_t n,
-                                double constant) {
+static mzv_status check_combine(const mzv_evaluator *ev, const mzv_cipher *const *a, const double *c,
+                                uint32_t n, double constant) {
     MZV_TRY(check_terms("combine", a, c, n));
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(check_value(ev, "combine", a[i]));
@@ -364,8 +370,8 @@ uint32_t mzv_lowest_level(const mzv_cipher *const *a, uint32_t n) {
     return level;
 }
 
-mzv_status mzv_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c, uint32_t n,
-                       double constant) {
+mzv_status mzv_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const double *c,
+                       uint32_t n, double constant) {
     MZV_TRY(check_combine(ev, a, c, n, constant));
     const uint32_t level = mzv_lowest_level(a, n);
     MZV_TRY(check_spend("combine", level));
@@ -442,7 +448,8 @@ mzv_status mzv_rotate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, i
     return finish(ev, out, a, a->level);
 }
 
-static mzv_status check_outputs(const mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a, uint32_t n) {
+static mzv_status check_outputs(const mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
+                                uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(check_unary(ev, "rotate_many", out[i], a, 0));
         for (uint32_t j = 0; j < i; j++) {
@@ -454,8 +461,8 @@ static mzv_status check_outputs(const mzv_evaluator *ev, mzv_cipher *const *out,
     return MZV_OK;
 }
 
-mzv_status mzv_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a, const int32_t *steps,
-                           uint32_t n) {
+mzv_status mzv_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
+                           const int32_t *steps, uint32_t n) {
     MZV_TRY(check_terms("rotate_many", (const void *)out, steps, n));
     MZV_TRY(check_outputs(ev, out, a, n));
     MZV_TRY(ev->ops->rotate_many(ev, out, a, steps, n));

@@ -9,10 +9,11 @@ extern "C" {
 #endif
 
 /* A linear transform by baby and giant steps:
- *     out = sum_{g < n_giant} rot( sum_{b < n_baby} diagonal[g*n_baby + b] . rot(a, b*baby_step), g*giant_step )
- * Diagonals are encoded for products at `level` and already rotated by -g*giant_step; NULL means zero.
- * ckks: baby steps hoisted in the basis Q P, and giant steps by Horner with the one key of giant_step, the
- * accumulator staying in Q P (double hoisting [BMTH21], with n_baby keys instead of n_baby + n_giant). */
+ *     out = sum_{g < n_giant} rot( sum_{b < n_baby} diagonal[g*n_baby + b] . rot(a, b*baby_step),
+ * g*giant_step ) Diagonals are encoded for products at `level` and already rotated by -g*giant_step; NULL
+ * means zero. ckks: baby steps hoisted in the basis Q P, and giant steps by Horner with the one key of
+ * giant_step, the accumulator staying in Q P (double hoisting [BMTH21], with n_baby keys instead of n_baby +
+ * n_giant). */
 typedef struct mzv_bsgs {
     uint32_t level;
     uint32_t n_baby, n_giant;
@@ -44,8 +45,8 @@ typedef struct mzv_evaluator_ops {
                           uint32_t n, double constant);
     mzv_status (*mul_integer)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int64_t k);
     mzv_status (*mul_monomial)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t k);
-    mzv_status (*dot)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a, const mzv_cipher *const *b,
-                      uint32_t n);
+    mzv_status (*dot)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
+                      const mzv_cipher *const *b, uint32_t n);
     mzv_status (*drop)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level);
     mzv_status (*rotate_many)(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
                               const int32_t *steps, uint32_t n);
@@ -62,10 +63,10 @@ struct mzv_evaluator {
     mzv_param_facts facts;
     uint32_t log_n, n_slots, max_level;
     mzv_counts counts;
-    mzv_scratch arena; /* temporaries of circuits on clear; on count sizes only */
+    mzv_scratch arena;      /* temporaries of circuits on clear; on count sizes only */
     const mzv_context *ctx; /* ckks, borrowed; NULL on clear and count */
-    mzv_stream *stream; /* ckks: its scratch holds the temporaries; NULL on clear and count */
-    size_t plain_alive; /* bytes of encoded vectors not yet destroyed */
+    mzv_stream *stream;     /* ckks: its scratch holds the temporaries; NULL on clear and count */
+    size_t plain_alive;     /* bytes of encoded vectors not yet destroyed */
 };
 
 /* Temporaries of a circuit: taken in order, released together. A taken cipher has level `level`, no value. */
@@ -74,7 +75,8 @@ size_t mzv_ev_mark(const mzv_evaluator *ev);
 void mzv_ev_release(mzv_evaluator *ev, size_t mark);
 
 /* out = transform of a, one level lower than t->level; a is first cut to t->level if it is higher. */
-mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) MZV_MUST_CHECK;
+mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                      const mzv_bsgs *t) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

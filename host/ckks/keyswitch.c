@@ -33,7 +33,8 @@ void mzv_key_at(mzv_cpoly view[2 * MZV_MAX_DIGITS], const mzv_ksk *key, mzv_basi
     }
 }
 
-mzv_status mzv_keyswitch_product(mzv_stream *s, mzv_poly acc[2], const mzv_digits *digits, const mzv_ksk *key) {
+mzv_status mzv_keyswitch_product(mzv_stream *s, mzv_poly acc[2], const mzv_digits *digits,
+                                 const mzv_ksk *key) {
     mzv_cpoly view[2 * MZV_MAX_DIGITS];
     mzv_key_at(view, key, acc[0].basis, digits->n);
     return mzv_poly_key_product(s, acc, digits->digit, view, digits->n);

@@ -18,8 +18,9 @@ static inline mzv_basis mzv_basis_qp(uint32_t n_special, uint32_t level) {
 }
 /* The limbs q_0 .. q_level of a polynomial modulo Q P. */
 static inline mzv_poly mzv_without_special(mzv_poly a, uint32_t log_n) {
-    const mzv_poly q = { a.base + ((size_t)a.basis.n_p << log_n), a.stride, a.batch,
-                         { 0, a.basis.q_first, a.basis.n_q } };
+    const mzv_poly q = {
+        a.base + ((size_t)a.basis.n_p << log_n), a.stride, a.batch, { 0, a.basis.q_first, a.basis.n_q }
+    };
     return q;
 }
 /* Digits at `level`, K limbs each, the last one maybe fewer. */
@@ -37,14 +38,16 @@ typedef struct mzv_digits {
 mzv_cpoly mzv_digit_view(mzv_cpoly d, uint32_t j, uint32_t n_special, uint32_t log_n);
 
 /* Step 1, ModUp: takes n digits modulo Q_l P. */
-mzv_status mzv_keyswitch_mod_up(mzv_stream *s, mzv_digits *out, mzv_cpoly d, uint32_t n_special) MZV_MUST_CHECK;
-/* Step 2: acc[t] = sum_j digit_j . key_{j,t}, modulo Q_l P. The key may reach higher than the digits: its rows
- * for l are a prefix. */
+mzv_status mzv_keyswitch_mod_up(mzv_stream *s, mzv_digits *out, mzv_cpoly d,
+                                uint32_t n_special) MZV_MUST_CHECK;
+/* Step 2: acc[t] = sum_j digit_j . key_{j,t}, modulo Q_l P. The key may reach higher than the digits: its
+ * rows for l are a prefix. */
 mzv_status mzv_keyswitch_product(mzv_stream *s, mzv_poly acc[2], const mzv_digits *digits,
                                  const mzv_ksk *key) MZV_MUST_CHECK;
 /* `key` cut to the basis of the digits, as step 2 and the backend's fold want it. */
 void mzv_key_at(mzv_cpoly view[2 * MZV_MAX_DIGITS], const mzv_ksk *key, mzv_basis basis, uint32_t n_digits);
-/* Step 3, ModDown: r[t] = acc[t] / P, or / (P q_l ..) where r has fewer limbs (ModDown and rescale merged). */
+/* Step 3, ModDown: r[t] = acc[t] / P, or / (P q_l ..) where r has fewer limbs (ModDown and rescale merged).
+ */
 mzv_status mzv_keyswitch_mod_down(mzv_stream *s, mzv_poly r[2], const mzv_poly acc[2]) MZV_MUST_CHECK;
 /* The three together: r[0] + r[1] s_to = d s_from + noise. r may be at a lower level than d. */
 mzv_status mzv_keyswitch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_ksk *key) MZV_MUST_CHECK;

@@ -32,8 +32,7 @@ mzv_status mzv_plain_keep(mzv_plain *p, bool special) {
     mzv_stream *s = ev->stream;
     const mzv_basis basis = mzv_basis_qp(special ? ev->params.n_special : 0, p->level);
     const size_t n_words = (size_t)mzv_basis_size(basis) << ev->log_n;
-    if (p->rows_basis.n_q != 0)
-        return mzv_fail(MZV_ERR_ARGUMENT, "plain_keep: the values are kept already");
+    if (p->rows_basis.n_q != 0) return mzv_fail(MZV_ERR_ARGUMENT, "plain_keep: the values are kept already");
     if (s != NULL) {
         uint64_t *words = NULL;
         MZV_TRY(s->ops->alloc(s, &words, n_words));

@@ -7,17 +7,18 @@ extern "C" {
 #endif
 
 /* Belongs to the evaluator that made it, which outlives it; any evaluator of the same kind and parameters may
- * read it. On ckks `words` are N signed coefficients on the backend, lifted to the primes at every use: 8N bytes,
- * where values would take 8N per limb. On clear they are n_slots complex numbers, on count there are none. */
+ * read it. On ckks `words` are N signed coefficients on the backend, lifted to the primes at every use: 8N
+ * bytes, where values would take 8N per limb. On clear they are n_slots complex numbers, on count there are
+ * none. */
 struct mzv_plain {
     mzv_evaluator *ev;
     const char *kind;
     uint8_t params_id[MZV_ID_BYTES];
     uint32_t level;
     double scale;
-    size_t n_bytes;  /* as ckks takes them */
+    size_t n_bytes; /* as ckks takes them */
     uint64_t *words;
-    uint64_t *rows;      /* values modulo `rows_basis` where kept (mzv_plain_keep), else NULL */
+    uint64_t *rows; /* values modulo `rows_basis` where kept (mzv_plain_keep), else NULL */
     mzv_basis rows_basis;
 };
 

@@ -5,9 +5,10 @@
 namespace eval {
 
 class Arith : public Ckks {
-protected:
+  protected:
     void check(const Operation &op, uint32_t level, uint32_t batch) {
-        const std::string what = op.name + " at level " + std::to_string(level) + ", batch " + std::to_string(batch);
+        const std::string what =
+            op.name + " at level " + std::to_string(level) + ", batch " + std::to_string(batch);
         const Slots x = random_slots(batch * n, 1 + level), y = random_slots(batch * n, 100 + level);
         const auto a = encrypted(x, level), b = encrypted(y, level), out = cipher(params.n_levels, batch);
         EVAL_OK(op.run(ev, out.get(), a.get(), b.get())) << what;
@@ -47,7 +48,8 @@ TEST_F(Arith, MonomialOfAnyDegreeComesBack) {
         uint64_t power = 1;
         for (size_t j = 0; j < n; j++, power = power * 5 % two_n)
             expected[j] *= std::polar(1.0, 2 * M_PI * static_cast<double>(power * k % two_n) / two_n);
-        expect_near(decrypted(b.get()), expected, std::hypot(noise(2).fresh(), rounding()), "X^" + std::to_string(k));
+        expect_near(decrypted(b.get()), expected, std::hypot(noise(2).fresh(), rounding()),
+                    "X^" + std::to_string(k));
         EVAL_OK(mzv_mul_monomial(ev, b.get(), b.get(), two_n - k));
         EXPECT_EQ(words(b.get()), words(a.get())) << k;
     }
@@ -62,8 +64,10 @@ TEST_F(Arith, CombineCutsHigherOperandsExactly) {
     ASSERT_EQ(mzv_cipher_level(out.get()), 1u);
     Slots expected(n);
     for (size_t i = 0; i < n; i++) expected[i] = 1.25 * x[i] - 0.5 * y[i] + 3.0 * z[i] - 0.75;
-    const double in = std::hypot(std::hypot(1.25 * noise(5).fresh(), 0.5 * noise(2).fresh()), 3 * noise(3).fresh());
-    expect_near(decrypted(out.get()), expected, std::hypot(std::hypot(in, noise(2).rescale()), rounding()), "combine");
+    const double in =
+        std::hypot(std::hypot(1.25 * noise(5).fresh(), 0.5 * noise(2).fresh()), 3 * noise(3).fresh());
+    expect_near(decrypted(out.get()), expected, std::hypot(std::hypot(in, noise(2).rescale()), rounding()),
+                "combine");
 }
 
 TEST_F(Arith, DropReachesEveryLevel) {
@@ -72,9 +76,10 @@ TEST_F(Arith, DropReachesEveryLevel) {
     for (uint32_t level = 0; level < params.n_levels; level++) {
         EVAL_OK(mzv_drop(ev, out.get(), a.get(), level));
         ASSERT_EQ(mzv_cipher_level(out.get()), level);
-        expect_near(decrypted(out.get()), x,
-                    std::hypot(std::hypot(noise(params.n_levels).fresh(), noise(level + 1).rescale()), rounding()),
-                    "drop");
+        expect_near(
+            decrypted(out.get()), x,
+            std::hypot(std::hypot(noise(params.n_levels).fresh(), noise(level + 1).rescale()), rounding()),
+            "drop");
     }
 }
 
@@ -116,10 +121,8 @@ TEST_F(Arith, DotOfManyIsOneRelinearisation) {
 
 // 128 bits of security, every operation at the top and at the bottom.
 class SlowArith : public Arith {
-protected:
-    SlowArith() {
-        EXPECT_EQ(mzv_params_named(&params, "n14-leveled"), MZV_OK);
-    }
+  protected:
+    SlowArith() { EXPECT_EQ(mzv_params_named(&params, "n14-leveled"), MZV_OK); }
 };
 
 TEST_F(SlowArith, At128Bits) {

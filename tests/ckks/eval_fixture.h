@@ -1,5 +1,5 @@
-// What the evaluator tests share: toy parameters, slots, a table of operations with their meaning in plain complex
-// arithmetic and their noise, and the three kinds of evaluator behind one interface.
+// What the evaluator tests share: toy parameters, slots, a table of operations with their meaning in plain
+// complex arithmetic and their noise, and the three kinds of evaluator behind one interface.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -25,11 +25,11 @@ using Slots = std::vector<Slot>;
 
 #define EVAL_OK(call) ASSERT_EQ(call, MZV_OK) << mzv_last_error()
 
-// How far one slot may be out. Most noise is e(zeta) s(zeta), e an error and s the secret: a product of two complex
-// Gaussians, whose real part is Laplace, P(|x| > k deviations) = exp(-sqrt(2) k). 20 of them: 2^-40.
+// How far one slot may be out. Most noise is e(zeta) s(zeta), e an error and s the secret: a product of two
+// complex Gaussians, whose real part is Laplace, P(|x| > k deviations) = exp(-sqrt(2) k). 20 of them: 2^-40.
 constexpr double kDeviations = 20;
-// How far the root mean square of 1024 values or more may be out: that of Laplace values has a relative deviation
-// of sqrt(5 / 1024) / 2 = 0.035; seven of them.
+// How far the root mean square of 1024 values or more may be out: that of Laplace values has a relative
+// deviation of sqrt(5 / 1024) / 2 = 0.035; seven of them.
 constexpr double kSpread = 1.25;
 
 // Insecure: ten times more levels and digits than slots would allow.
@@ -66,10 +66,12 @@ inline Slots random_slots(size_t n, uint32_t seed) {
 }
 
 // Entry b of a batch, for functions that know one vector.
-inline Slots each(const Slots &a, const Slots &b, size_t n, const std::function<Slots(const Slots &, const Slots &)> &f) {
+inline Slots each(const Slots &a, const Slots &b, size_t n,
+                  const std::function<Slots(const Slots &, const Slots &)> &f) {
     Slots out;
     for (size_t at = 0; at < a.size(); at += n) {
-        const Slots r = f(Slots(a.begin() + at, a.begin() + at + n), Slots(b.begin() + at, b.begin() + at + n));
+        const Slots r =
+            f(Slots(a.begin() + at, a.begin() + at + n), Slots(b.begin() + at, b.begin() + at + n));
         out.insert(out.end(), r.begin(), r.end());
     }
     return out;
@@ -112,17 +114,19 @@ inline Slots mapped(const Slots &a, const Slots &b, const std::function<Slot(Slo
     return r;
 }
 
-inline Operation slotwise(const std::string &name, uint32_t spend,
-                          std::function<mzv_status(mzv_evaluator *, mzv_cipher *, const mzv_cipher *,
-                                                   const mzv_cipher *)> run,
-                          std::function<Slot(Slot, Slot)> f, double gain, std::function<double(const Noise &)> added) {
-    return { name, spend, std::move(run), [f](const Slots &a, const Slots &b) { return mapped(a, b, f); }, gain,
-             std::move(added) };
+inline Operation
+slotwise(const std::string &name, uint32_t spend,
+         std::function<mzv_status(mzv_evaluator *, mzv_cipher *, const mzv_cipher *, const mzv_cipher *)> run,
+         std::function<Slot(Slot, Slot)> f, double gain, std::function<double(const Noise &)> added) {
+    return { name,           spend,
+             std::move(run), [f](const Slots &a, const Slots &b) { return mapped(a, b, f); },
+             gain,           std::move(added) };
 }
 
 inline Slots weights(size_t n) { return random_slots(n, 77); }
 
-inline mzv_status with_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_plain_use use, bool keep) {
+inline mzv_status with_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_plain_use use,
+                             bool keep) {
     const Slots w = weights(mzv_evaluator_slots(ev));
     mzv_plain *p = nullptr;
     mzv_status status = mzv_plain_create(&p, ev, as_c(w), mzv_cipher_level(a), use);
@@ -152,71 +156,84 @@ inline void add_linear_operations(std::vector<Operation> &ops) {
     using E = mzv_evaluator;
     using C = mzv_cipher;
     const auto none = [](const Noise &) { return 0.0; };
-    ops.push_back(slotwise("copy", 0, [](E *e, C *o, const C *a, const C *) { return mzv_copy(e, o, a); },
-                           [](Slot a, Slot) { return a; }, 1, none));
-    ops.push_back(slotwise("add", 0, [](E *e, C *o, const C *a, const C *b) { return mzv_add(e, o, a, b); },
-                           [](Slot a, Slot b) { return a + b; }, std::sqrt(2), none));
-    ops.push_back(slotwise("sub", 0, [](E *e, C *o, const C *a, const C *b) { return mzv_sub(e, o, a, b); },
-                           [](Slot a, Slot b) { return a - b; }, std::sqrt(2), none));
-    ops.push_back(slotwise("negate", 0, [](E *e, C *o, const C *a, const C *) { return mzv_negate(e, o, a); },
-                           [](Slot a, Slot) { return -a; }, 1, none));
-    ops.push_back(slotwise("add_const", 0,
-                           [](E *e, C *o, const C *a, const C *) { return mzv_add_const(e, o, a, as_c(Slot(0.3, -0.7))); },
-                           [](Slot a, Slot) { return a + Slot(0.3, -0.7); }, 1, none));
-    ops.push_back(slotwise("mul_integer", 0,
-                           [](E *e, C *o, const C *a, const C *) { return mzv_mul_integer(e, o, a, -3); },
-                           [](Slot a, Slot) { return -3.0 * a; }, 3, none));
+    ops.push_back(slotwise(
+        "copy", 0, [](E *e, C *o, const C *a, const C *) { return mzv_copy(e, o, a); },
+        [](Slot a, Slot) { return a; }, 1, none));
+    ops.push_back(slotwise(
+        "add", 0, [](E *e, C *o, const C *a, const C *b) { return mzv_add(e, o, a, b); },
+        [](Slot a, Slot b) { return a + b; }, std::sqrt(2), none));
+    ops.push_back(slotwise(
+        "sub", 0, [](E *e, C *o, const C *a, const C *b) { return mzv_sub(e, o, a, b); },
+        [](Slot a, Slot b) { return a - b; }, std::sqrt(2), none));
+    ops.push_back(slotwise(
+        "negate", 0, [](E *e, C *o, const C *a, const C *) { return mzv_negate(e, o, a); },
+        [](Slot a, Slot) { return -a; }, 1, none));
+    ops.push_back(slotwise(
+        "add_const", 0,
+        [](E *e, C *o, const C *a, const C *) { return mzv_add_const(e, o, a, as_c(Slot(0.3, -0.7))); },
+        [](Slot a, Slot) { return a + Slot(0.3, -0.7); }, 1, none));
+    ops.push_back(slotwise(
+        "mul_integer", 0, [](E *e, C *o, const C *a, const C *) { return mzv_mul_integer(e, o, a, -3); },
+        [](Slot a, Slot) { return -3.0 * a; }, 3, none));
     for (const uint32_t quarter : { 0u, 1u, 2u, 3u }) {
         const Slot factor = std::pow(Slot(0, 1), static_cast<int>(quarter));
-        ops.push_back(slotwise("mul_monomial " + std::to_string(quarter), 0,
-                               [quarter](E *e, C *o, const C *a, const C *) {
-                                   return mzv_mul_monomial(e, o, a, quarter * mzv_evaluator_slots(e));
-                               },
-                               [factor](Slot a, Slot) { return factor * a; }, 1, none));
+        ops.push_back(slotwise(
+            "mul_monomial " + std::to_string(quarter), 0,
+            [quarter](E *e, C *o, const C *a, const C *) {
+                return mzv_mul_monomial(e, o, a, quarter * mzv_evaluator_slots(e));
+            },
+            [factor](Slot a, Slot) { return factor * a; }, 1, none));
     }
-    ops.push_back({ "add_plain", 0,
-                    [](E *e, C *o, const C *a, const C *) { return with_plain(e, o, a, MZV_PLAIN_ADD, false); },
-                    [](const Slots &a, const Slots &) {
-                        return mapped(a, weights(a.size()), [](Slot x, Slot w) { return x + w; });
-                    },
-                    1, [](const Noise &n) { return n.encode(); } });
+    ops.push_back(
+        { "add_plain", 0,
+          [](E *e, C *o, const C *a, const C *) { return with_plain(e, o, a, MZV_PLAIN_ADD, false); },
+          [](const Slots &a, const Slots &) {
+              return mapped(a, weights(a.size()), [](Slot x, Slot w) { return x + w; });
+          },
+          1, [](const Noise &n) { return n.encode(); } });
 }
 
 inline void add_products(std::vector<Operation> &ops) {
     using E = mzv_evaluator;
     using C = mzv_cipher;
     for (const bool keep : { false, true })
-        ops.push_back({ keep ? "mul_plain kept" : "mul_plain", 1,
-                        [keep](E *e, C *o, const C *a, const C *) { return with_plain(e, o, a, MZV_PLAIN_MUL, keep); },
-                        [](const Slots &a, const Slots &) {
-                            return mapped(a, weights(a.size()), [](Slot x, Slot w) { return x * w; });
-                        },
-                        1, [](const Noise &n) { return std::hypot(n.encode(), n.rescale()); } });
-    ops.push_back(slotwise("mul_const", 1,
-                           [](E *e, C *o, const C *a, const C *) { return mzv_mul_const(e, o, a, -1.7); },
-                           [](Slot a, Slot) { return -1.7 * a; }, 1.7, [](const Noise &n) { return n.rescale(); }));
-    ops.push_back(slotwise("combine", 1,
-                           [](E *e, C *o, const C *a, const C *b) {
-                               const C *const terms[] = { a, b };
-                               const double c[] = { 0.5, -2 };
-                               return mzv_combine(e, o, terms, c, 2, 0.25);
-                           },
-                           [](Slot a, Slot b) { return 0.5 * a - 2.0 * b + 0.25; }, std::hypot(0.5, 2),
-                           [](const Noise &n) { return n.rescale(); }));
-    ops.push_back(slotwise("mul", 1, [](E *e, C *o, const C *a, const C *b) { return mzv_mul(e, o, a, b); },
-                           [](Slot a, Slot b) { return a * b; }, std::sqrt(2), [](const Noise &n) { return n.mul(); }));
-    ops.push_back(slotwise("square", 1, [](E *e, C *o, const C *a, const C *) { return mzv_mul(e, o, a, a); },
-                           [](Slot a, Slot) { return a * a; }, 2, [](const Noise &n) { return n.mul(); }));
-    ops.push_back(slotwise("dot", 1,
-                           [](E *e, C *o, const C *a, const C *b) {
-                               const C *const x[] = { a, b }, *const y[] = { b, b };
-                               return mzv_dot(e, o, x, y, 2);
-                           },
-                           [](Slot a, Slot b) { return a * b + b * b; }, std::sqrt(10), // |b|^2 + |a + 2b|^2
-                           [](const Noise &n) { return n.mul(); }));
-    ops.push_back(slotwise("drop", 1,
-                           [](E *e, C *o, const C *a, const C *) { return mzv_drop(e, o, a, mzv_cipher_level(a) - 1); },
-                           [](Slot a, Slot) { return a; }, 1, [](const Noise &n) { return n.rescale(); }));
+        ops.push_back(
+            { keep ? "mul_plain kept" : "mul_plain", 1,
+              [keep](E *e, C *o, const C *a, const C *) { return with_plain(e, o, a, MZV_PLAIN_MUL, keep); },
+              [](const Slots &a, const Slots &) {
+                  return mapped(a, weights(a.size()), [](Slot x, Slot w) { return x * w; });
+              },
+              1, [](const Noise &n) { return std::hypot(n.encode(), n.rescale()); } });
+    ops.push_back(slotwise(
+        "mul_const", 1, [](E *e, C *o, const C *a, const C *) { return mzv_mul_const(e, o, a, -1.7); },
+        [](Slot a, Slot) { return -1.7 * a; }, 1.7, [](const Noise &n) { return n.rescale(); }));
+    ops.push_back(slotwise(
+        "combine", 1,
+        [](E *e, C *o, const C *a, const C *b) {
+            const C *const terms[] = { a, b };
+            const double c[] = { 0.5, -2 };
+            return mzv_combine(e, o, terms, c, 2, 0.25);
+        },
+        [](Slot a, Slot b) { return 0.5 * a - 2.0 * b + 0.25; }, std::hypot(0.5, 2),
+        [](const Noise &n) { return n.rescale(); }));
+    ops.push_back(slotwise(
+        "mul", 1, [](E *e, C *o, const C *a, const C *b) { return mzv_mul(e, o, a, b); },
+        [](Slot a, Slot b) { return a * b; }, std::sqrt(2), [](const Noise &n) { return n.mul(); }));
+    ops.push_back(slotwise(
+        "square", 1, [](E *e, C *o, const C *a, const C *) { return mzv_mul(e, o, a, a); },
+        [](Slot a, Slot) { return a * a; }, 2, [](const Noise &n) { return n.mul(); }));
+    ops.push_back(slotwise(
+        "dot", 1,
+        [](E *e, C *o, const C *a, const C *b) {
+            const C *const x[] = { a, b }, *const y[] = { b, b };
+            return mzv_dot(e, o, x, y, 2);
+        },
+        [](Slot a, Slot b) { return a * b + b * b; }, std::sqrt(10), // |b|^2 + |a + 2b|^2
+        [](const Noise &n) { return n.mul(); }));
+    ops.push_back(slotwise(
+        "drop", 1,
+        [](E *e, C *o, const C *a, const C *) { return mzv_drop(e, o, a, mzv_cipher_level(a) - 1); },
+        [](Slot a, Slot) { return a; }, 1, [](const Noise &n) { return n.rescale(); }));
 }
 
 inline void add_rotations(std::vector<Operation> &ops) {
@@ -227,10 +244,10 @@ inline void add_rotations(std::vector<Operation> &ops) {
                         [steps](E *e, C *o, const C *a, const C *) { return mzv_rotate(e, o, a, steps); },
                         [steps](const Slots &a, const Slots &) { return rotated(a, steps); }, 1,
                         [](const Noise &n) { return n.key_switch(); } });
-    ops.push_back(slotwise("conjugate", 0, [](E *e, C *o, const C *a, const C *) { return mzv_conjugate(e, o, a); },
-                           [](Slot a, Slot) { return std::conj(a); }, 1,
-                           [](const Noise &n) { return n.key_switch(); }));
-    for (const std::vector<int32_t> &steps : { std::vector<int32_t>{ 1, 2, -5 }, many_steps(), { 0 } })
+    ops.push_back(slotwise(
+        "conjugate", 0, [](E *e, C *o, const C *a, const C *) { return mzv_conjugate(e, o, a); },
+        [](Slot a, Slot) { return std::conj(a); }, 1, [](const Noise &n) { return n.key_switch(); }));
+    for (const std::vector<int32_t> &steps : { std::vector<int32_t> { 1, 2, -5 }, many_steps(), { 0 } })
         ops.push_back({ "rotate_sum of " + std::to_string(steps.size()), 0,
                         [steps](E *e, C *o, const C *a, const C *) {
                             return mzv_rotate_sum(e, o, a, steps.data(), static_cast<uint32_t>(steps.size()));
@@ -253,7 +270,7 @@ inline std::vector<Operation> operations() {
 
 // A context with a secret and the keys of all operations() at every level.
 class Ckks : public ::testing::Test {
-protected:
+  protected:
     explicit Ckks(const mzv_params &p = toy()) : params(p) {}
 
     void SetUp() override {
@@ -307,7 +324,7 @@ protected:
 
     // All words in use.
     std::vector<uint64_t> words(const mzv_cipher *ct) {
-        const size_t part = (size_t{ ct->level } + 1) << params.log_n;
+        const size_t part = (size_t { ct->level } + 1) << params.log_n;
         std::vector<uint64_t> all(2 * ct->batch * part);
         for (uint32_t t = 0; t < 2; t++)
             for (uint32_t b = 0; b < ct->batch; b++)

@@ -6,11 +6,11 @@
 namespace eval {
 
 class KeySwitch : public Ckks {
-protected:
+  protected:
     void SetUp() override {
         Ckks::SetUp();
         EVAL_OK(ctx->ops->stream_open(&s, ctx->backend));
-        EVAL_OK(mzv_scratch_reserve(s, size_t{ 600 } << params.log_n));
+        EVAL_OK(mzv_scratch_reserve(s, size_t { 600 } << params.log_n));
     }
     void TearDown() override {
         s->ops->stream_close(s);
@@ -22,7 +22,7 @@ protected:
         mzv_poly d = {};
         EXPECT_EQ(mzv_take(s, &d, batch, mzv_basis_q(level)), MZV_OK);
         std::mt19937_64 rng(seed);
-        const size_t degree = size_t{ 1 } << params.log_n;
+        const size_t degree = size_t { 1 } << params.log_n;
         std::vector<uint64_t> row(degree);
         for (uint32_t i = 0; i < batch * (level + 1); i++) {
             const uint64_t prime = mzv_context_facts(ctx)->primes[params.n_special + i % (level + 1)];
@@ -35,7 +35,7 @@ protected:
 
     // Coefficients of the error r_0 + r_1 s_to - d s_from, which every limb has to agree on.
     void measure(double *deviation, const mzv_poly r[2], mzv_cpoly d, mzv_cpoly from, mzv_cpoly to) {
-        const size_t degree = size_t{ 1 } << params.log_n;
+        const size_t degree = size_t { 1 } << params.log_n;
         mzv_poly e, t;
         EVAL_OK(mzv_take(s, &e, d.batch, d.basis));
         EVAL_OK(mzv_take(s, &t, d.batch, d.basis));
@@ -54,7 +54,8 @@ protected:
             const uint64_t prime = mzv_context_facts(ctx)->primes[params.n_special + limb];
             const int64_t x = words[first] > q0 / 2 ? -static_cast<int64_t>(q0 - words[first])
                                                     : static_cast<int64_t>(words[first]);
-            ASSERT_EQ(words[i], x < 0 ? prime - static_cast<uint64_t>(-x) : static_cast<uint64_t>(x)) << "limb " << limb;
+            ASSERT_EQ(words[i], x < 0 ? prime - static_cast<uint64_t>(-x) : static_cast<uint64_t>(x))
+                << "limb " << limb;
             squares += static_cast<double>(x) * static_cast<double>(x);
         }
         *deviation = std::sqrt(squares / static_cast<double>(words.size()));
@@ -62,7 +63,8 @@ protected:
 
     // Of a coefficient, from that of a slot: times S / sqrt(N / 2).
     double predicted(uint32_t level) const {
-        return noise(level).key_switch() * mzv_context_facts(ctx)->scale[level] / std::sqrt(static_cast<double>(n));
+        return noise(level).key_switch() * mzv_context_facts(ctx)->scale[level] /
+               std::sqrt(static_cast<double>(n));
     }
 
     void check(uint32_t galois, uint32_t level, uint32_t batch) {
@@ -81,15 +83,16 @@ protected:
             EVAL_OK(mzv_poly_mul(s, from, secret_rows, secret_rows));
             EVAL_OK(mzv_poly_copy(s, to, secret_rows));
         } else {
-            uint64_t inverse = galois; // modulo the power of two 2N: each step doubles the bits that are right
+            uint64_t inverse =
+                galois; // modulo the power of two 2N: each step doubles the bits that are right
             for (int i = 0; i < 6; i++) inverse *= 2 - galois * inverse;
             EVAL_OK(mzv_poly_copy(s, from, secret_rows));
             EVAL_OK(mzv_poly_automorphism(s, to, secret_rows, static_cast<uint32_t>(inverse % (4 * n))));
         }
         EVAL_OK(mzv_keyswitch(s, r, mzv_view(d), key));
         measure(&deviation, r, mzv_view(d), mzv_view(from), mzv_view(to));
-        // Coefficients are sums of many terms: N of them show the deviation to 1/sqrt(2N) = 0.022; seven of those,
-        // and as much for the secret's own norm.
+        // Coefficients are sums of many terms: N of them show the deviation to 1/sqrt(2N) = 0.022; seven of
+        // those, and as much for the secret's own norm.
         EXPECT_NEAR(deviation / predicted(level), 1, 0.3) << "galois " << galois << ", level " << level;
         mzv_release(s, mark);
     }
@@ -116,7 +119,7 @@ TEST_F(KeySwitch, DigitsCoverTheLimbsInOrder) {
         const mzv_cpoly view = mzv_digit_view(mzv_view(d), j, params.n_special, params.log_n);
         EXPECT_EQ(view.basis.q_first, next);
         EXPECT_EQ(view.basis.n_p, 0);
-        EXPECT_EQ(view.base, d.base + (size_t{ next } << params.log_n));
+        EXPECT_EQ(view.base, d.base + (size_t { next } << params.log_n));
         next += view.basis.n_q;
     }
     EXPECT_EQ(next, 5u);
@@ -127,7 +130,7 @@ TEST_F(KeySwitch, ComposedEqualsItsSteps) {
     const mzv_ksk *key = nullptr;
     EVAL_OK(mzv_keys_find(&key, keys, 1, 3));
     const mzv_poly d = uniform(3, 2, 9);
-    const size_t words_each = size_t{ 2 } * 4 << params.log_n;
+    const size_t words_each = size_t { 2 } * 4 << params.log_n;
     mzv_poly r[2], steps[2], acc[2];
     mzv_digits digits;
     for (uint32_t t = 0; t < 2; t++) {

@@ -42,8 +42,8 @@ struct Transform {
             for (uint32_t b = 0; b < t.n_baby; b++) {
                 const Slots &d = diagonal[g * t.n_baby + b];
                 for (int64_t i = 0; i < n && !d.empty(); i++) {
-                    const int64_t row = ((i + int64_t{ g } * t.giant_step) % n + n) % n;
-                    const int64_t column = ((row + int64_t{ b } * t.baby_step) % n + n) % n;
+                    const int64_t row = ((i + int64_t { g } * t.giant_step) % n + n) % n;
+                    const int64_t column = ((row + int64_t { b } * t.baby_step) % n + n) % n;
                     out[i] += d[row] * a[column];
                 }
             }
@@ -58,13 +58,20 @@ struct Transform {
 };
 
 class Linear : public Ckks {
-protected:
+  protected:
     static std::vector<Shape> shapes() {
-        return { { 1, 1, 1, 1, {} },      { 4, 4, 1, 4, {} },      { 8, 2, 1, 8, { 3, 11, 5 } },
-                 { 2, 8, 1, 2, { 0, 7 } }, { 1, 5, 1, 3, {} },      { 5, 1, 2, 7, { 0 } },
-                 { 4, 4, 1, 4, { 12, 13, 14, 15, 4, 5, 6, 7 } },    { 3, 3, -2, -6, { 4 } },
-                 { 4, 2, 1, 4, { 1, 2, 3, 5, 6, 7 } },              { 3, 2, 0, 5, {} },
-                 { 2, 3, 1, 0, {} },       { 7, 3, 5, 35, { 0, 7, 14 } } };
+        return { { 1, 1, 1, 1, {} },
+                 { 4, 4, 1, 4, {} },
+                 { 8, 2, 1, 8, { 3, 11, 5 } },
+                 { 2, 8, 1, 2, { 0, 7 } },
+                 { 1, 5, 1, 3, {} },
+                 { 5, 1, 2, 7, { 0 } },
+                 { 4, 4, 1, 4, { 12, 13, 14, 15, 4, 5, 6, 7 } },
+                 { 3, 3, -2, -6, { 4 } },
+                 { 4, 2, 1, 4, { 1, 2, 3, 5, 6, 7 } },
+                 { 3, 2, 0, 5, {} },
+                 { 2, 3, 1, 0, {} },
+                 { 7, 3, 5, 35, { 0, 7, 14 } } };
     }
 
     // Fresh noise and that of the rotations grow with the terms, that of the giant steps with their number.
@@ -76,7 +83,8 @@ protected:
                                         mzv_noise_mod_down(&params, params.n_special, scale));
         const double each_term = std::hypot(std::hypot(e.fresh(), e.key_product()), e.encode());
         return std::hypot(std::hypot(std::sqrt(t.terms()) * each_term, std::sqrt(t.t.n_giant) * giant),
-                          mzv_noise_mod_down(&params, params.n_special + 1, f.scale[level - 1])) + rounding();
+                          mzv_noise_mod_down(&params, params.n_special + 1, f.scale[level - 1])) +
+               rounding();
     }
 
     mzv_keys *keys_for(const mzv_bsgs &t, uint32_t level) {
@@ -95,10 +103,12 @@ protected:
     }
 
     void check(const Shape &shape, uint32_t level, uint32_t batch, bool keep) {
-        const std::string what = std::to_string(shape.n_baby) + " x " + std::to_string(shape.n_giant) + " at level " +
-                                 std::to_string(level) + ", batch " + std::to_string(batch);
+        const std::string what = std::to_string(shape.n_baby) + " x " + std::to_string(shape.n_giant) +
+                                 " at level " + std::to_string(level) + ", batch " + std::to_string(batch);
         mzv_evaluator *own = nullptr;
-        const mzv_bsgs bare = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, nullptr };
+        const mzv_bsgs bare = {
+            level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, nullptr
+        };
         mzv_keys *own_keys = keys_for(bare, level);
         EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));
         {
@@ -108,7 +118,8 @@ protected:
             const auto a = encrypted(x, level), out = cipher(level, batch);
             EVAL_OK(mzv_linear(own, out.get(), a.get(), &t.t)) << what;
             ASSERT_EQ(mzv_cipher_level(out.get()), level - 1);
-            expect_near(decrypted(out.get()), each(x, x, n, [&](const Slots &v, const Slots &) { return t.applied(v); }),
+            expect_near(decrypted(out.get()),
+                        each(x, x, n, [&](const Slots &v, const Slots &) { return t.applied(v); }),
                         deviation(t, level), what);
             const std::vector<uint64_t> expected = words(out.get());
             EVAL_OK(mzv_linear(own, a.get(), a.get(), &t.t)) << what;
@@ -131,7 +142,7 @@ TEST_F(Linear, EveryLevel) {
 }
 
 TEST_F(Linear, Batches) {
-    for (const Shape &shape : { Shape{ 4, 2, 1, 4, { 2 } }, Shape{ 2, 4, 1, 2, { 2 } } })
+    for (const Shape &shape : { Shape { 4, 2, 1, 4, { 2 } }, Shape { 2, 4, 1, 2, { 2 } } })
         for (const bool keep : { false, true }) check(shape, 4, 3, keep);
 }
 
@@ -142,17 +153,19 @@ TEST_F(Linear, HigherOperandIsDroppedFirst) {
     const Slots x = random_slots(n, 3);
     const auto a = encrypted(x, 5), out = cipher(5, 1);
     mzv_evaluator *roomy = nullptr;
-    EVAL_OK(mzv_evaluator_create(&roomy, ctx, keys, size_t{ 8 } * 200 << params.log_n));
+    EVAL_OK(mzv_evaluator_create(&roomy, ctx, keys, size_t { 8 } * 200 << params.log_n));
     EVAL_OK(mzv_linear(roomy, out.get(), a.get(), &t.t));
     EXPECT_EQ(mzv_cipher_level(out.get()), 1u);
-    expect_near(decrypted(out.get()), t.applied(x), std::hypot(deviation(t, 2), std::sqrt(2) * noise(3).rescale()), "cut");
+    expect_near(decrypted(out.get()), t.applied(x),
+                std::hypot(deviation(t, 2), std::sqrt(2) * noise(3).rescale()), "cut");
     mzv_evaluator_destroy(roomy);
 }
 
 TEST_F(Linear, Refusals) {
     Transform t;
     t.make(ev, { 2, 1, 1, 2, {} }, 3, false);
-    const auto low = encrypted(random_slots(n, 3), 2), a = encrypted(random_slots(n, 3), 3), out = cipher(5, 1);
+    const auto low = encrypted(random_slots(n, 3), 2), a = encrypted(random_slots(n, 3), 3),
+               out = cipher(5, 1);
     EXPECT_EQ(mzv_linear(ev, out.get(), low.get(), &t.t), MZV_ERR_LEVEL);
     EXPECT_STREQ(mzv_last_error(), "linear: level 2, the transform is for 3");
     mzv_bsgs wrong = t.t;

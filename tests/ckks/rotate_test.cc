@@ -16,7 +16,8 @@ TEST_F(Rotate, HoistedEqualsIndividual) {
                 held.push_back(cipher(params.n_levels, batch));
                 out.push_back(held.back().get());
             }
-            EVAL_OK(mzv_rotate_many(ev, out.data(), a.get(), steps.data(), static_cast<uint32_t>(steps.size())));
+            EVAL_OK(
+                mzv_rotate_many(ev, out.data(), a.get(), steps.data(), static_cast<uint32_t>(steps.size())));
             for (size_t i = 0; i < steps.size(); i++) {
                 EVAL_OK(mzv_rotate(ev, one.get(), a.get(), steps[i]));
                 EXPECT_EQ(words(out[i]), words(one.get())) << "step " << steps[i] << " at level " << level;
