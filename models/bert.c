@@ -30,7 +30,10 @@ static mzv_status visit_one(mzv_weight_visit visit, void *user, mzv_weight weigh
 static mzv_status visit_layer(mzv_bert *model, uint32_t i, mzv_weight_visit visit, void *user) {
     const uint32_t n = model->config.n_embd, n_inner = model->config.n_inner;
     mzv_bert_layer *l = &model->layers[i];
-    const struct { const char *name; mzv_weight weight; } all[] = {
+    const struct {
+        const char *name;
+        mzv_weight weight;
+    } all[] = {
         { "attention.self.query.weight", { "", 2, { n, n }, 0, &l->query_weight } },
         { "attention.self.query.bias", { "", 1, { n, 1 }, 0, &l->query_bias } },
         { "attention.self.key.weight", { "", 2, { n, n }, 0, &l->key_weight } },
@@ -57,7 +60,10 @@ static mzv_status visit_layer(mzv_bert *model, uint32_t i, mzv_weight_visit visi
 mzv_status mzv_bert_weights(mzv_bert *model, mzv_weight_visit visit, void *user) {
     const mzv_model_config *c = &model->config;
     const uint32_t n = c->n_embd, pooler = c->classifier ? 0 : POOLER_GROUP;
-    const struct { const char *name; mzv_weight weight; } before[] = {
+    const struct {
+        const char *name;
+        mzv_weight weight;
+    } before[] = {
         { "embeddings.word_embeddings.weight", { "", 2, { c->vocab_size, n }, 0, &model->words } },
         { "embeddings.position_embeddings.weight", { "", 2, { c->n_positions, n }, 0, &model->positions } },
         { "embeddings.token_type_embeddings.weight", { "", 2, { c->n_types, n }, 0, &model->types } },
@@ -81,11 +87,11 @@ mzv_status mzv_bert_weights(mzv_bert *model, mzv_weight_visit visit, void *user)
 
 /* PyTorch's Linear: out x in. */
 static mzv_float_linear linear(const float *w, const float *bias, uint32_t n_in, uint32_t n_out) {
-    return (mzv_float_linear){ w, bias, n_in, n_out, 1, n_in };
+    return (mzv_float_linear) { w, bias, n_in, n_out, 1, n_in };
 }
 
 static mzv_float_norm norm_of(const mzv_bert *model, const float *weight, const float *bias) {
-    return (mzv_float_norm){ weight, bias, model->config.n_embd, model->config.eps };
+    return (mzv_float_norm) { weight, bias, model->config.n_embd, model->config.eps };
 }
 
 mzv_status mzv_bert_attention(mzv_float_attention *out, const mzv_bert *model, uint32_t layer) {
@@ -94,18 +100,22 @@ mzv_status mzv_bert_attention(mzv_float_attention *out, const mzv_bert *model, u
         return mzv_fail(MZV_ERR_ARGUMENT, "bert: layer %u of %u", layer, model->config.n_layer);
     }
     const mzv_bert_layer *l = &model->layers[layer];
-    *out = (mzv_float_attention){ .q = linear(l->query_weight, l->query_bias, n, n),
-                                  .k = linear(l->key_weight, l->key_bias, n, n),
-                                  .v = linear(l->value_weight, l->value_bias, n, n),
-                                  .o = linear(l->project_weight, l->project_bias, n, n),
-                                  .n_embd = n, .n_head = model->config.n_head, .causal = false };
+    *out = (mzv_float_attention) { .q = linear(l->query_weight, l->query_bias, n, n),
+                                   .k = linear(l->key_weight, l->key_bias, n, n),
+                                   .v = linear(l->value_weight, l->value_bias, n, n),
+                                   .o = linear(l->project_weight, l->project_bias, n, n),
+                                   .n_embd = n,
+                                   .n_head = model->config.n_head,
+                                   .causal = false };
     return MZV_OK;
 }
 
-static mzv_status check_tokens(const mzv_bert *model, const uint32_t *ids, const uint32_t *types, uint32_t n) {
+static mzv_status check_tokens(const mzv_bert *model, const uint32_t *ids, const uint32_t *types,
+                               uint32_t n) {
     const mzv_model_config *c = &model->config;
     if (n == 0 || n > c->n_positions) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "bert: %u tokens, the model has 1 to %u positions", n, c->n_positions);
+        return mzv_fail(MZV_ERR_ARGUMENT, "bert: %u tokens, the model has 1 to %u positions", n,
+                        c->n_positions);
     }
     for (uint32_t t = 0; t < n; t++) {
         if (ids[t] >= c->vocab_size) {
@@ -120,8 +130,8 @@ static mzv_status check_tokens(const mzv_bert *model, const uint32_t *ids, const
     return MZV_OK;
 }
 
-mzv_status mzv_bert_embed(const mzv_bert *model, const uint32_t *ids, const uint32_t *types, uint32_t n_tokens,
-                          float *x) {
+mzv_status mzv_bert_embed(const mzv_bert *model, const uint32_t *ids, const uint32_t *types,
+                          uint32_t n_tokens, float *x) {
     MZV_TRY(check_tokens(model, ids, types, n_tokens));
     const size_t width = model->config.n_embd;
     const mzv_float_norm norm = norm_of(model, model->norm_weight, model->norm_bias);
@@ -154,8 +164,8 @@ static void mlp(const mzv_bert *model, uint32_t layer, uint32_t n_tokens, const 
 }
 
 /* One layer: x = norm1(x + attention(x)); x = norm2(x + mlp(x)). */
-static mzv_status block(const mzv_bert *model, uint32_t layer, uint32_t n_tokens, const mzv_float_hooks *hooks,
-                        const workspace *w) {
+static mzv_status block(const mzv_bert *model, uint32_t layer, uint32_t n_tokens,
+                        const mzv_float_hooks *hooks, const workspace *w) {
     const mzv_bert_layer *l = &model->layers[layer];
     const uint32_t n_embd = model->config.n_embd;
     const mzv_float_norm norm = norm_of(model, l->norm1_weight, l->norm1_bias);
@@ -211,8 +221,8 @@ static void write_outputs(const mzv_bert *model, uint32_t n_tokens, const mzv_fl
     mzv_float_linear_run(out->logits, w->h, 1, &classifier);
 }
 
-mzv_status mzv_bert_forward(const mzv_bert *model, const uint32_t *ids, const uint32_t *types, uint32_t n_tokens,
-                            const mzv_float_hooks *hooks, const mzv_bert_outputs *out) {
+mzv_status mzv_bert_forward(const mzv_bert *model, const uint32_t *ids, const uint32_t *types,
+                            uint32_t n_tokens, const mzv_float_hooks *hooks, const mzv_bert_outputs *out) {
     const mzv_model_config *c = &model->config;
     mzv_status status;
     workspace w;

@@ -37,8 +37,8 @@ mzv_status mzv_bert_weights(mzv_bert *model, mzv_weight_visit visit, void *user)
 mzv_status mzv_bert_attention(mzv_float_attention *out, const mzv_bert *model, uint32_t layer) MZV_MUST_CHECK;
 
 /* x[t] = LayerNorm(words[id] + positions[t] + types[type]), T x C. types NULL: all 0. MZV_ERR_ARGUMENT. */
-mzv_status mzv_bert_embed(const mzv_bert *model, const uint32_t *ids, const uint32_t *types, uint32_t n_tokens,
-                          float *x) MZV_MUST_CHECK;
+mzv_status mzv_bert_embed(const mzv_bert *model, const uint32_t *ids, const uint32_t *types,
+                          uint32_t n_tokens, float *x) MZV_MUST_CHECK;
 
 /* What a run may give; NULL where not wanted. */
 typedef struct mzv_bert_outputs {
@@ -50,8 +50,9 @@ typedef struct mzv_bert_outputs {
 /* One text. Every token attends to every other: pass no padding. Stages seen by hooks: EMBEDDING, ATTENTION,
  * NORM1_IN, NORM1, ACTIVATION, NORM2_IN, NORM2 of each layer (NORM2 is also its output) and POOLER.
  * MZV_ERR_ARGUMENT: an id, a type or a length outside the model, or an output that this model has not. */
-mzv_status mzv_bert_forward(const mzv_bert *model, const uint32_t *ids, const uint32_t *types, uint32_t n_tokens,
-                            const mzv_float_hooks *hooks, const mzv_bert_outputs *out) MZV_MUST_CHECK;
+mzv_status mzv_bert_forward(const mzv_bert *model, const uint32_t *ids, const uint32_t *types,
+                            uint32_t n_tokens, const mzv_float_hooks *hooks,
+                            const mzv_bert_outputs *out) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -10,8 +10,9 @@ static bool replaces(const mzv_float_hooks *hooks, uint32_t layer, int32_t head)
 }
 
 /* Lets the hooks replace heads: columns head*d .. of `heads` (R x C). */
-static mzv_status replace_heads(const mzv_float_attention *m, uint32_t layer, const float *x, uint32_t n_tokens,
-                                uint32_t first_row, const mzv_float_hooks *hooks, float *heads) {
+static mzv_status replace_heads(const mzv_float_attention *m, uint32_t layer, const float *x,
+                                uint32_t n_tokens, uint32_t first_row, const mzv_float_hooks *hooks,
+                                float *heads) {
     const uint32_t head_dim = m->n_embd / m->n_head, n_rows = n_tokens - first_row;
     mzv_status status = MZV_OK;
     float *one = NULL;
@@ -42,7 +43,7 @@ mzv_status mzv_float_attention_hooked(const mzv_float_attention *m, uint32_t lay
     return MZV_OK;
 }
 
-void mzv_float_stage(const mzv_float_hooks *hooks, mzv_stage stage, uint32_t layer, const float *x, uint32_t rows,
-                     uint32_t columns) {
+void mzv_float_stage(const mzv_float_hooks *hooks, mzv_stage stage, uint32_t layer, const float *x,
+                     uint32_t rows, uint32_t columns) {
     if (hooks && hooks->stage) hooks->stage(hooks->user, stage, layer, x, rows, columns);
 }

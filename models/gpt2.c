@@ -1,5 +1,5 @@
-/* GPT-2 [RWC+19] in float: pre-LayerNorm decoder blocks, learned positions, tanh GELU unless the configuration
- * says otherwise. */
+/* GPT-2 [RWC+19] in float: pre-LayerNorm decoder blocks, learned positions, tanh GELU unless the
+ * configuration says otherwise. */
 #include "models/gpt2.h"
 
 #include <stdio.h>
@@ -10,9 +10,9 @@
 struct mzv_gpt2_state {
     const mzv_gpt2 *model;
     uint32_t capacity, n_tokens;
-    float *rows;       /* n_layer x capacity x C: inputs of the attention modules */
-    mzv_float_kv *kv;  /* n_layer, in `cache` */
-    float *cache;      /* n_layer x 2 x capacity x C */
+    float *rows;      /* n_layer x capacity x C: inputs of the attention modules */
+    mzv_float_kv *kv; /* n_layer, in `cache` */
+    float *cache;     /* n_layer x 2 x capacity x C */
 };
 
 /* Rows of the tokens that one call adds. C wide but for `inner`. */
@@ -38,7 +38,10 @@ static mzv_status visit_layer(mzv_gpt2 *model, uint32_t i, mzv_weight_visit visi
     const mzv_model_config *c = &model->config;
     const uint32_t n = c->n_embd, group = c->module_only ? i + 1 : 0;
     mzv_gpt2_layer *l = &model->layers[i];
-    const struct { const char *name; mzv_weight weight; } all[] = {
+    const struct {
+        const char *name;
+        mzv_weight weight;
+    } all[] = {
         { "ln_1.weight", { "", 1, { n, 1 }, group, &l->norm1_weight } },
         { "ln_1.bias", { "", 1, { n, 1 }, group, &l->norm1_bias } },
         { "attn.c_attn.weight", { "", 2, { n, 3 * n }, group, &l->attention_weight } },
@@ -79,21 +82,23 @@ mzv_status mzv_gpt2_weights(mzv_gpt2 *model, mzv_weight_visit visit, void *user)
 
 /* Conv1D: in x out. */
 static mzv_float_linear conv1d(const float *w, const float *bias, uint32_t n_in, uint32_t n_out) {
-    return (mzv_float_linear){ w, bias, n_in, n_out, n_out, 1 };
+    return (mzv_float_linear) { w, bias, n_in, n_out, n_out, 1 };
 }
 
 static mzv_float_attention attention_of(const mzv_gpt2 *model, const mzv_gpt2_layer *l) {
     const uint32_t n = model->config.n_embd;
     const mzv_float_linear qkv = conv1d(l->attention_weight, l->attention_bias, n, 3 * n);
-    return (mzv_float_attention){ .q = mzv_float_linear_outputs(&qkv, 0, n),
-                                  .k = mzv_float_linear_outputs(&qkv, n, n),
-                                  .v = mzv_float_linear_outputs(&qkv, 2 * n, n),
-                                  .o = conv1d(l->project_weight, l->project_bias, n, n),
-                                  .n_embd = n, .n_head = model->config.n_head, .causal = true };
+    return (mzv_float_attention) { .q = mzv_float_linear_outputs(&qkv, 0, n),
+                                   .k = mzv_float_linear_outputs(&qkv, n, n),
+                                   .v = mzv_float_linear_outputs(&qkv, 2 * n, n),
+                                   .o = conv1d(l->project_weight, l->project_bias, n, n),
+                                   .n_embd = n,
+                                   .n_head = model->config.n_head,
+                                   .causal = true };
 }
 
 static mzv_float_norm norm_of(const mzv_gpt2 *model, const float *weight, const float *bias) {
-    return (mzv_float_norm){ weight, bias, model->config.n_embd, model->config.eps };
+    return (mzv_float_norm) { weight, bias, model->config.n_embd, model->config.eps };
 }
 
 static mzv_status check_layer(const mzv_gpt2 *model, uint32_t layer) {
@@ -121,7 +126,8 @@ mzv_status mzv_gpt2_norm1(mzv_float_norm *out, const mzv_gpt2 *model, uint32_t l
 mzv_status mzv_gpt2_state_create(mzv_gpt2_state **out, const mzv_gpt2 *model, uint32_t capacity) {
     const mzv_model_config *c = &model->config;
     if (c->module_only) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "gpt2: this checkpoint holds attention modules only, not a whole model");
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "gpt2: this checkpoint holds attention modules only, not a whole model");
     }
     if (capacity == 0 || capacity > c->n_positions) {
         return mzv_fail(MZV_ERR_ARGUMENT, "gpt2: room for %u tokens asked, the model has 1 to %u positions",
@@ -202,7 +208,8 @@ static mzv_status block(mzv_gpt2_state *state, uint32_t layer, uint32_t rows, co
     const uint32_t n_embd = model->config.n_embd, first = state->n_tokens;
     const mzv_float_norm norm = norm_of(model, l->norm1_weight, l->norm1_bias);
     const mzv_float_attention attention = attention_of(model, l);
-    float *all = state->rows + (size_t)layer * state->capacity * n_embd, *fresh = all + (size_t)first * n_embd;
+    float *all = state->rows + (size_t)layer * state->capacity * n_embd,
+          *fresh = all + (size_t)first * n_embd;
 
     mzv_float_stage(hooks, MZV_STAGE_NORM1_IN, layer, w->x, rows, n_embd);
     mzv_float_norm_run(fresh, w->x, rows, &norm);

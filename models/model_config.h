@@ -25,9 +25,9 @@ typedef struct mzv_model_config {
     mzv_activation activation;
 } mzv_model_config;
 
-/* One weight that a model needs: its name in a checkpoint, without the prefix that the framework may put before
- * it, its shape, and the pointer that the loader sets. Weights of one group other than 0 follow one another and
- * are all there or all absent (their pointers then stay NULL). */
+/* One weight that a model needs: its name in a checkpoint, without the prefix that the framework may put
+ * before it, its shape, and the pointer that the loader sets. Weights of one group other than 0 follow one
+ * another and are all there or all absent (their pointers then stay NULL). */
 typedef struct mzv_weight {
     char name[96];
     uint32_t rank;     /* 1 or 2 */

@@ -71,8 +71,16 @@ static void run_head(const head_task *h) {
 static void observe(const mzv_float_observer *observer, const head_task *h, uint32_t head) {
     if (!observer || !observer->see) return;
     const mzv_float_attention_view view = {
-        .layer = observer->layer, .head = head, .head_dim = h->head_dim, .n_tokens = h->n_tokens,
-        .first_row = h->first_row, .row_stride = h->stride, .q = h->q, .k = h->k, .v = h->v, .scores = h->scores,
+        .layer = observer->layer,
+        .head = head,
+        .head_dim = h->head_dim,
+        .n_tokens = h->n_tokens,
+        .first_row = h->first_row,
+        .row_stride = h->stride,
+        .q = h->q,
+        .k = h->k,
+        .v = h->v,
+        .scores = h->scores,
     };
     observer->see(observer->user, &view);
 }
@@ -106,7 +114,8 @@ mzv_status mzv_float_attention_heads(const mzv_float_attention *m, const float *
 
 static mzv_status check(const mzv_float_attention *m, uint32_t n_tokens, uint32_t first_row) {
     if (m->n_head == 0 || m->n_embd % m->n_head != 0) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "attention: %u heads do not divide %u channels", m->n_head, m->n_embd);
+        return mzv_fail(MZV_ERR_ARGUMENT, "attention: %u heads do not divide %u channels", m->n_head,
+                        m->n_embd);
     }
     if (first_row >= n_tokens) {
         return mzv_fail(MZV_ERR_ARGUMENT, "attention: first row %u of %u tokens", first_row, n_tokens);
@@ -146,8 +155,8 @@ mzv_status mzv_float_attention_head(const mzv_float_attention *m, uint32_t head,
     mzv_float_linear_run(q, x + (size_t)first_row * m->n_embd, n_rows, &part[0]);
     mzv_float_linear_run(k, x, n_tokens, &part[1]);
     mzv_float_linear_run(v, x, n_tokens, &part[2]);
-    const head_task task = { q,   k,        v,        q + (size_t)n_rows * head_dim,
-                             out, head_dim, head_dim, n_tokens,
+    const head_task task = { q,         k,        v,        q + (size_t)n_rows * head_dim,
+                             out,       head_dim, head_dim, n_tokens,
                              first_row, m->causal };
     run_head(&task);
     mzv_free(scratch);

@@ -1,5 +1,6 @@
 /* Multi-head attention in float: the reference of an encrypted module, and the attention of the float models.
- * Letters: T tokens (n_tokens), C channels (n_embd), H heads, d = C / H; R = n_tokens - first_row rows wanted. */
+ * Letters: T tokens (n_tokens), C channels (n_embd), H heads, d = C / H; R = n_tokens - first_row rows
+ * wanted. */
 #ifndef MZV_NN_FLOAT_ATTENTION_H
 #define MZV_NN_FLOAT_ATTENTION_H
 #include <stdbool.h>

@@ -1,5 +1,6 @@
 /* Plain loops over float32 data with double accumulators. Sums run in the order of the inputs for in x out
- * weights and in LANES interleaved partial sums for out x in weights, whatever the number of rows or threads. */
+ * weights and in LANES interleaved partial sums for out x in weights, whatever the number of rows or threads.
+ */
 #include "nn/float_ops.h"
 
 #include <math.h>
@@ -30,7 +31,8 @@ static void row_in_by_out(float *out, const float *x, const mzv_float_linear *a,
         const double xi = x[i];
         for (uint32_t j = 0; j < n; j++) sum[j] += xi * (double)w[j];
     }
-    for (uint32_t j = 0; j < n; j++) out[first + j] = (float)(sum[j] + (a->bias ? (double)a->bias[first + j] : 0.0));
+    for (uint32_t j = 0; j < n; j++)
+        out[first + j] = (float)(sum[j] + (a->bias ? (double)a->bias[first + j] : 0.0));
 }
 
 static double dot(const float *a, const float *b, uint32_t n) {
@@ -104,9 +106,15 @@ void mzv_float_activate(float *x, size_t n, mzv_activation f) {
 #pragma omp parallel for if (n >= PARALLEL_WORK / 16) /* erf and tanh cost about 16 products */
     for (size_t i = 0; i < n; i++) {
         switch (f) {
-        case MZV_ACTIVATION_GELU: x[i] = (float)gelu((double)x[i]); break;
-        case MZV_ACTIVATION_GELU_TANH: x[i] = (float)gelu_tanh((double)x[i]); break;
-        case MZV_ACTIVATION_RELU: x[i] = x[i] > 0.0f ? x[i] : 0.0f; break;
+        case MZV_ACTIVATION_GELU:
+            x[i] = (float)gelu((double)x[i]);
+            break;
+        case MZV_ACTIVATION_GELU_TANH:
+            x[i] = (float)gelu_tanh((double)x[i]);
+            break;
+        case MZV_ACTIVATION_RELU:
+            x[i] = x[i] > 0.0f ? x[i] : 0.0f;
+            break;
         }
     }
 }

@@ -1,5 +1,6 @@
-/* The float executor's operations: float32 in memory, double inside. Every output row depends on its own input
- * row only and is summed in a fixed order, so that computing rows together or one by one gives the same bits. */
+/* The float executor's operations: float32 in memory, double inside. Every output row depends on its own
+ * input row only and is summed in a fixed order, so that computing rows together or one by one gives the same
+ * bits. */
 #ifndef MZV_NN_FLOAT_OPS_H
 #define MZV_NN_FLOAT_OPS_H
 #include <stddef.h>

@@ -1,5 +1,6 @@
-/* From a folder to a model: the configuration says which weights there must be; a first pass over that list finds
- * each in the file and measures, a second reads. Nothing large is allocated before the first pass is through. */
+/* From a folder to a model: the configuration says which weights there must be; a first pass over that list
+ * finds each in the file and measures, a second reads. Nothing large is allocated before the first pass is
+ * through. */
 #include "runtime/checkpoint.h"
 
 #include <limits.h>
@@ -27,7 +28,9 @@ typedef struct loader {
     mzv_sha256_stream hash;
 } loader;
 
-static const char *prefix_of(mzv_model_kind kind) { return kind == MZV_MODEL_GPT2 ? "transformer." : "bert."; }
+static const char *prefix_of(mzv_model_kind kind) {
+    return kind == MZV_MODEL_GPT2 ? "transformer." : "bert.";
+}
 
 static mzv_status visit(mzv_checkpoint *c, mzv_weight_visit each, void *user) {
     return c->config.kind == MZV_MODEL_GPT2 ? mzv_gpt2_weights(&c->gpt2, each, user)
@@ -55,10 +58,12 @@ static mzv_status check_tensor(const loader *l, const mzv_tensor *t, const mzv_w
     const uint64_t shape[2] = { w->shape[0], w->shape[1] };
     char expected[64], found[192];
     if (!mzv_tensor_is_float(t)) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 72: tensor '%s': dtype: expected F32, F16 or BF16, found %s",
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 72: tensor '%s': dtype: expected F32, F16 or BF16, found %s",
                         mzv_safetensors_path(l->file), t->name, t->dtype);
     }
-    if (t->rank == w->rank && t->shape[0] == shape[0] && (w->rank == 1 || t->shape[1] == shape[1])) return MZV_OK;
+    if (t->rank == w->rank && t->shape[0] == shape[0] && (w->rank == 1 || t->shape[1] == shape[1]))
+        return MZV_OK;
     print_shape(expected, sizeof expected, w->rank, shape);
     print_shape(found, sizeof found, t->rank, t->shape);
     return mzv_fail(MZV_ERR_FORMAT, "%s: rule 76: tensor '%s': expected shape %s by config.json, found %s",
@@ -148,7 +153,8 @@ static mzv_status check_tied_head(const loader *l, const mzv_tensor *head) {
     MZV_TRY_GOTO(mzv_safetensors_read(l->file, head, values), done);
     for (uint64_t i = 0; i < head->n_items; i++) {
         if (values[i] == model->wte[i]) continue;
-        status = mzv_fail(MZV_ERR_FORMAT, "%s: rule 76: tensor 'lm_head.weight': value %llu: expected %g as in wte.weight "
+        status = mzv_fail(MZV_ERR_FORMAT,
+                          "%s: rule 76: tensor 'lm_head.weight': value %llu: expected %g as in wte.weight "
                           "(tied), found %g; set \"tie_word_embeddings\": false if it is its own",
                           mzv_safetensors_path(l->file), (unsigned long long)i, (double)model->wte[i],
                           (double)values[i]);
@@ -169,9 +175,11 @@ static mzv_status check_extra(const loader *l) {
     for (uint32_t i = 0; i < mzv_safetensors_count(l->file); i++) {
         const mzv_tensor *t = mzv_safetensors_tensor(l->file, i);
         if (l->used[i] || t == head || is_buffer(&l->to->config, t->name)) continue;
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 76: tensor '%s': expected no such tensor by config.json (%s, %u layers), "
-                        "found one", mzv_safetensors_path(l->file), t->name,
-                        mzv_model_kind_name(l->to->config.kind), l->to->config.n_layer);
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 76: tensor '%s': expected no such tensor by config.json (%s, %u layers), "
+                        "found one",
+                        mzv_safetensors_path(l->file), t->name, mzv_model_kind_name(l->to->config.kind),
+                        l->to->config.n_layer);
     }
     return MZV_OK;
 }
@@ -183,16 +191,27 @@ static mzv_status check_modules(const loader *l) {
         if (l->to->gpt2.layers[i].attention_weight) return MZV_OK;
     }
     if (!c->module_only) return MZV_OK;
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 76: expected ln_1 and attn of at least one of %u layers, found none",
+    return mzv_fail(MZV_ERR_FORMAT,
+                    "%s: rule 76: expected ln_1 and attn of at least one of %u layers, found none",
                     mzv_safetensors_path(l->file), c->n_layer);
 }
 
 static mzv_status hash_config(mzv_sha256_stream *hash, const mzv_model_config *c) {
     uint8_t bytes[13 * 4 + 8];
     mzv_writer w = { bytes, sizeof bytes, 0 };
-    const uint32_t fields[13] = { 1 /* version of this list */, (uint32_t)c->kind, c->module_only, c->tied,
-                                  c->classifier, c->n_layer, c->n_head, c->n_embd, c->n_inner, c->n_positions,
-                                  c->vocab_size, c->n_types, (uint32_t)c->activation };
+    const uint32_t fields[13] = { 1 /* version of this list */,
+                                  (uint32_t)c->kind,
+                                  c->module_only,
+                                  c->tied,
+                                  c->classifier,
+                                  c->n_layer,
+                                  c->n_head,
+                                  c->n_embd,
+                                  c->n_inner,
+                                  c->n_positions,
+                                  c->vocab_size,
+                                  c->n_types,
+                                  (uint32_t)c->activation };
     for (size_t i = 0; i < 13; i++) MZV_TRY(mzv_write_u32(&w, fields[i]));
     MZV_TRY(mzv_write_f64(&w, c->eps));
     return mzv_sha256_update(hash, bytes, sizeof bytes);
@@ -214,7 +233,8 @@ static mzv_status read_weights(loader *l) {
     MZV_TRY(visit(c, measure, l));
     MZV_TRY(check_extra(l));
     const mzv_tensor *head = stored_tied_head(l);
-    MZV_TRY(mzv_memory_check(mzv_safetensors_path(l->file), (l->n_floats + (head ? head->n_items : 0)) * sizeof(float)));
+    MZV_TRY(mzv_memory_check(mzv_safetensors_path(l->file),
+                             (l->n_floats + (head ? head->n_items : 0)) * sizeof(float)));
     MZV_TRY(MZV_NEW(&c->weights, l->n_floats, "weights"));
     l->n_floats = 0;
     MZV_TRY(mzv_sha256_open(&l->hash));
@@ -231,7 +251,8 @@ static mzv_status read_weights(loader *l) {
 static mzv_status join(char out[PATH_BYTES], const char *folder, const char *name) {
     const int n = snprintf(out, PATH_BYTES, "%s/%s", folder, name);
     if (n > 0 && n < PATH_BYTES) return MZV_OK;
-    return mzv_fail(MZV_ERR_ARGUMENT, "checkpoint: rule 28: path of %s: expected less than %d bytes, found %d", name,
+    return mzv_fail(MZV_ERR_ARGUMENT,
+                    "checkpoint: rule 28: path of %s: expected less than %d bytes, found %d", name,
                     PATH_BYTES, n);
 }
 
@@ -246,12 +267,16 @@ static mzv_status open_weights(mzv_safetensors **out, const char *folder) {
     char path[PATH_BYTES];
     MZV_TRY(join(path, folder, "model.safetensors"));
     if (!exists(folder, "model.safetensors") && exists(folder, "model.safetensors.index.json")) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 78: expected one file, found model.safetensors.index.json: sharded "
-                        "checkpoints are not read; save it as a single file", path);
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 78: expected one file, found model.safetensors.index.json: sharded "
+                        "checkpoints are not read; save it as a single file",
+                        path);
     }
     if (!exists(folder, "model.safetensors") && exists(folder, "pytorch_model.bin")) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 4: expected safetensors, found pytorch_model.bin: pickles are never "
-                        "read; convert it", path);
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 4: expected safetensors, found pytorch_model.bin: pickles are never "
+                        "read; convert it",
+                        path);
     }
     return mzv_safetensors_open(out, path);
 }
@@ -305,8 +330,10 @@ void mzv_checkpoint_destroy(mzv_checkpoint *checkpoint) {
 mzv_status mzv_checkpoint_encode(const mzv_checkpoint *checkpoint, const char *text, size_t n, uint32_t *ids,
                                  uint32_t capacity, uint32_t *n_ids) {
     if (!checkpoint->tokenizer) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "checkpoint: no vocabulary of single characters (%s); give token ids, such as "
-                        "--ids 1,2,3", checkpoint->subwords ? "vocab.json holds subwords" : "there is no vocab.json");
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "checkpoint: no vocabulary of single characters (%s); give token ids, such as "
+                        "--ids 1,2,3",
+                        checkpoint->subwords ? "vocab.json holds subwords" : "there is no vocab.json");
     }
     const uint32_t n_positions = checkpoint->config.n_positions;
     return mzv_tokenizer_encode(checkpoint->tokenizer, text, n, ids,

@@ -20,7 +20,10 @@ typedef struct source {
     const char *path;
 } source;
 
-static const struct { const char *name; mzv_activation activation; } activations[] = {
+static const struct {
+    const char *name;
+    mzv_activation activation;
+} activations[] = {
     { "gelu", MZV_ACTIVATION_GELU },
     { "gelu_new", MZV_ACTIVATION_GELU_TANH },
     { "gelu_pytorch_tanh", MZV_ACTIVATION_GELU_TANH },
@@ -39,13 +42,26 @@ const char *mzv_activation_name(mzv_activation activation) {
 static mzv_printable describe(const json_t *value) {
     mzv_printable out = { "" };
     switch (value ? json_typeof(value) : JSON_NULL) {
-    case JSON_STRING: return mzv_printable_name(json_string_value(value));
-    case JSON_INTEGER: snprintf(out.text, sizeof out.text, "%lld", (long long)json_integer_value(value)); break;
-    case JSON_REAL: snprintf(out.text, sizeof out.text, "%g", json_real_value(value)); break;
-    case JSON_TRUE: snprintf(out.text, sizeof out.text, "true"); break;
-    case JSON_FALSE: snprintf(out.text, sizeof out.text, "false"); break;
-    case JSON_NULL: snprintf(out.text, sizeof out.text, value ? "null" : "nothing"); break;
-    default: snprintf(out.text, sizeof out.text, "an object or array"); break;
+    case JSON_STRING:
+        return mzv_printable_name(json_string_value(value));
+    case JSON_INTEGER:
+        snprintf(out.text, sizeof out.text, "%lld", (long long)json_integer_value(value));
+        break;
+    case JSON_REAL:
+        snprintf(out.text, sizeof out.text, "%g", json_real_value(value));
+        break;
+    case JSON_TRUE:
+        snprintf(out.text, sizeof out.text, "true");
+        break;
+    case JSON_FALSE:
+        snprintf(out.text, sizeof out.text, "false");
+        break;
+    case JSON_NULL:
+        snprintf(out.text, sizeof out.text, value ? "null" : "nothing");
+        break;
+    default:
+        snprintf(out.text, sizeof out.text, "an object or array");
+        break;
     }
     return out;
 }
@@ -55,8 +71,8 @@ static mzv_status size_field(uint32_t *out, const source *s, const char *field, 
     const json_t *value = json_object_get(s->root, field);
     const json_int_t x = json_is_integer(value) ? json_integer_value(value) : 0;
     if (x < 1 || x > most) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected an integer from 1 to %u, found %s", s->path, field,
-                        most, describe(value).text);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected an integer from 1 to %u, found %s",
+                        s->path, field, most, describe(value).text);
     }
     *out = (uint32_t)x;
     return MZV_OK;
@@ -78,22 +94,23 @@ static mzv_status fixed_field(const source *s, const char *field, bool only) {
     bool found = only;
     MZV_TRY(bool_field(&found, s, field, only));
     if (found == only) return MZV_OK;
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected %s (the other is not supported), found %s", s->path,
-                    field, only ? "true" : "false", found ? "true" : "false");
+    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected %s (the other is not supported), found %s",
+                    s->path, field, only ? "true" : "false", found ? "true" : "false");
 }
 
 static mzv_status epsilon_field(double *out, const source *s, const char *field, double if_absent) {
     const json_t *value = json_object_get(s->root, field);
     const double eps = value ? json_number_value(value) : if_absent;
     if (!(eps > 0.0 && eps < 1.0)) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected a number above 0 and below 1, found %s", s->path,
-                        field, describe(value).text);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected a number above 0 and below 1, found %s",
+                        s->path, field, describe(value).text);
     }
     *out = eps;
     return MZV_OK;
 }
 
-static mzv_status activation_field(mzv_activation *out, const source *s, const char *field, const char *if_absent) {
+static mzv_status activation_field(mzv_activation *out, const source *s, const char *field,
+                                   const char *if_absent) {
     const json_t *value = json_object_get(s->root, field);
     const char *name = value ? json_string_value(value) : if_absent;
     for (size_t i = 0; name && i < sizeof activations / sizeof activations[0]; i++) {
@@ -101,14 +118,16 @@ static mzv_status activation_field(mzv_activation *out, const source *s, const c
         *out = activations[i].activation;
         return MZV_OK;
     }
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected gelu, gelu_new, gelu_pytorch_tanh or relu, found %s",
-                    s->path, field, describe(value).text);
+    return mzv_fail(MZV_ERR_FORMAT,
+                    "%s: rule 79: %s: expected gelu, gelu_new, gelu_pytorch_tanh or relu, found %s", s->path,
+                    field, describe(value).text);
 }
 
 static mzv_status check_heads(const source *s, const mzv_model_config *c) {
     if (c->n_embd % c->n_head == 0) return MZV_OK;
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: heads: expected a number that divides the %u channels, found %u",
-                    s->path, c->n_embd, c->n_head);
+    return mzv_fail(MZV_ERR_FORMAT,
+                    "%s: rule 79: heads: expected a number that divides the %u channels, found %u", s->path,
+                    c->n_embd, c->n_head);
 }
 
 static mzv_status read_gpt2(mzv_model_config *c, const source *s) {
@@ -137,13 +156,15 @@ static mzv_status read_labels(mzv_model_config *c, const source *s) {
     if (labels) {
         const size_t n = json_object_size(labels);
         if (n < 1 || n > MAX_LABELS) {
-            return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: id2label: expected an object of 1 to %d labels, found %zu",
-                            s->path, MAX_LABELS, n);
+            return mzv_fail(MZV_ERR_FORMAT,
+                            "%s: rule 79: id2label: expected an object of 1 to %d labels, found %zu", s->path,
+                            MAX_LABELS, n);
         }
         c->n_labels = (uint32_t)n;
         return MZV_OK;
     }
-    return json_object_get(s->root, "num_labels") ? size_field(&c->n_labels, s, "num_labels", MAX_LABELS) : MZV_OK;
+    return json_object_get(s->root, "num_labels") ? size_field(&c->n_labels, s, "num_labels", MAX_LABELS)
+                                                  : MZV_OK;
 }
 
 static mzv_status read_bert(mzv_model_config *c, const source *s) {
@@ -161,15 +182,17 @@ static mzv_status read_bert(mzv_model_config *c, const source *s) {
     MZV_TRY(fixed_field(s, "add_cross_attention", false));
     const json_t *place = json_object_get(s->root, "position_embedding_type");
     if (place && (!json_is_string(place) || strcmp(json_string_value(place), "absolute") != 0)) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: position_embedding_type: expected absolute, found %s", s->path,
-                        describe(place).text);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: position_embedding_type: expected absolute, found %s",
+                        s->path, describe(place).text);
     }
     return c->classifier ? read_labels(c, s) : MZV_OK;
 }
 
 static mzv_status unsupported(const source *s, const char *field, const json_t *found) {
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 79: %s: expected model_type gpt2 (GPT2LMHeadModel, GPT2Attention) or bert "
-                    "(BertModel, BertForSequenceClassification), found %s", s->path, field, describe(found).text);
+    return mzv_fail(MZV_ERR_FORMAT,
+                    "%s: rule 79: %s: expected model_type gpt2 (GPT2LMHeadModel, GPT2Attention) or bert "
+                    "(BertModel, BertForSequenceClassification), found %s",
+                    s->path, field, describe(found).text);
 }
 
 static mzv_status read_architecture(mzv_model_config *c, const source *s) {
@@ -177,7 +200,8 @@ static mzv_status read_architecture(mzv_model_config *c, const source *s) {
     const json_t *all = json_object_get(s->root, "architectures");
     const json_t *first = json_array_get(all, 0);
     const char *kind = json_string_value(type), *name = json_string_value(first);
-    if (!kind || (strcmp(kind, "gpt2") != 0 && strcmp(kind, "bert") != 0)) return unsupported(s, "model_type", type);
+    if (!kind || (strcmp(kind, "gpt2") != 0 && strcmp(kind, "bert") != 0))
+        return unsupported(s, "model_type", type);
     c->kind = strcmp(kind, "gpt2") == 0 ? MZV_MODEL_GPT2 : MZV_MODEL_BERT;
     if (!all || json_is_null(all)) name = c->kind == MZV_MODEL_GPT2 ? "GPT2LMHeadModel" : "BertModel";
     if (!name) return unsupported(s, "architectures", first ? first : all);
@@ -200,7 +224,7 @@ static mzv_status read_config(mzv_model_config *out, const source *s) {
 mzv_status mzv_config_parse(mzv_model_config *out, const char *path, const char *text, size_t n) {
     json_t *root = NULL;
     MZV_TRY(mzv_json_parse(&root, path, text, n));
-    const mzv_status status = read_config(out, &(source){ root, path });
+    const mzv_status status = read_config(out, &(source) { root, path });
     json_decref(root);
     return status;
 }
@@ -208,7 +232,7 @@ mzv_status mzv_config_parse(mzv_model_config *out, const char *path, const char 
 mzv_status mzv_config_load(mzv_model_config *out, const char *path) {
     json_t *root = NULL;
     MZV_TRY(mzv_json_load(&root, path, CONFIG_BYTES));
-    const mzv_status status = read_config(out, &(source){ root, path });
+    const mzv_status status = read_config(out, &(source) { root, path });
     json_decref(root);
     return status;
 }

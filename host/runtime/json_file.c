@@ -42,12 +42,14 @@ static mzv_status measure(const char *path, const char *text, size_t n) {
         if ((c == '}' || c == ']') && depth > 0) depth--;
         if (c == '{' || c == '[' || c == ',') values++;
         if (depth > MZV_JSON_DEPTH) {
-            return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: JSON byte %zu: nesting: expected at most %d, found %u",
-                            path, i, MZV_JSON_DEPTH, depth);
+            return mzv_fail(MZV_ERR_FORMAT,
+                            "%s: rule 71: JSON byte %zu: nesting: expected at most %d, found %u", path, i,
+                            MZV_JSON_DEPTH, depth);
         }
         if (values > MZV_JSON_VALUES) {
-            return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: JSON byte %zu: expected at most %d values, found more",
-                            path, i, MZV_JSON_VALUES);
+            return mzv_fail(MZV_ERR_FORMAT,
+                            "%s: rule 71: JSON byte %zu: expected at most %d values, found more", path, i,
+                            MZV_JSON_VALUES);
         }
     }
     return MZV_OK;
@@ -58,8 +60,8 @@ mzv_status mzv_json_parse(json_t **out, const char *path, const char *text, size
     MZV_TRY(measure(path, text, n));
     json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
     if (!root) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: JSON line %d column %d: %s", path, error.line, error.column,
-                        mzv_printable_name(error.text).text);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: JSON line %d column %d: %s", path, error.line,
+                        error.column, mzv_printable_name(error.text).text);
     }
     if (!json_is_object(root)) {
         json_decref(root);

@@ -1,5 +1,5 @@
-/* JSON that others wrote, taken strictly, and what all parsers of checkpoints share. Messages name the rule of
- * docs on hostile files that was broken: "PATH: rule 71: ...". */
+/* JSON that others wrote, taken strictly, and what all parsers of checkpoints share. Messages name the rule
+ * of docs on hostile files that was broken: "PATH: rule 71: ...". */
 #ifndef MZV_RUNTIME_JSON_FILE_H
 #define MZV_RUNTIME_JSON_FILE_H
 #include <jansson.h>
@@ -26,7 +26,9 @@ mzv_status mzv_json_load(json_t **out, const char *path, size_t cap) MZV_MUST_CH
 
 /* A name from a file, fit for a message: cut after about 80 bytes; control characters and bytes above ASCII
  * as \xNN. */
-typedef struct mzv_printable { char text[96]; } mzv_printable;
+typedef struct mzv_printable {
+    char text[96];
+} mzv_printable;
 mzv_printable mzv_printable_name(const char *name);
 
 #ifdef __cplusplus

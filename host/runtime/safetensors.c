@@ -1,5 +1,5 @@
-/* The reader of safetensors files. The caps on JSON bound what a header can make us allocate to its own size plus
- * 64 MiB; larger headers occur in no checkpoint of the supported architectures. */
+/* The reader of safetensors files. The caps on JSON bound what a header can make us allocate to its own size
+ * plus 64 MiB; larger headers occur in no checkpoint of the supported architectures. */
 #include "runtime/safetensors.h"
 
 #include <math.h>
@@ -47,8 +47,8 @@ static const struct magic { const char *bytes; size_t n; const char *what; } mag
 /* clang-format on */
 
 /* "PATH: rule N: tensor 'NAME': ..." */
-__attribute__((format(printf, 4, 5))) static mzv_status fail_tensor(const mzv_safetensors *st, const char *name,
-                                                                    int rule, const char *format, ...) {
+__attribute__((format(printf, 4, 5))) static mzv_status
+fail_tensor(const mzv_safetensors *st, const char *name, int rule, const char *format, ...) {
     char text[MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
@@ -68,7 +68,8 @@ static const char *looks_like(const uint8_t *bytes) {
 
 static mzv_status read_length(uint64_t *n_header, const mzv_file_in *f) {
     uint8_t bytes[LENGTH_BYTES];
-    if (f->n_bytes == 0) return mzv_fail(MZV_ERR_FORMAT, "%s: rule 1: expected safetensors, found an empty file", f->path);
+    if (f->n_bytes == 0)
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 1: expected safetensors, found an empty file", f->path);
     if (f->n_bytes < LENGTH_BYTES) {
         return mzv_fail(MZV_ERR_FORMAT, "%s: rule 2: expected %d bytes of header length, found %llu", f->path,
                         LENGTH_BYTES, (unsigned long long)f->n_bytes);
@@ -77,16 +78,18 @@ static mzv_status read_length(uint64_t *n_header, const mzv_file_in *f) {
     const unsigned long long n = mzv_load_le64(bytes), rest = f->n_bytes - LENGTH_BYTES;
     const char *other = looks_like(bytes);
     if (other && n > MZV_JSON_BYTES) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 4: byte 0: expected a safetensors header length, found %s", f->path,
-                        other);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 4: byte 0: expected a safetensors header length, found %s",
+                        f->path, other);
     }
     if (n < 2 || n > MZV_JSON_BYTES) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 9: byte 0: header length: expected 2 to %d, found %llu", f->path,
-                        MZV_JSON_BYTES, n);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 9: byte 0: header length: expected 2 to %d, found %llu",
+                        f->path, MZV_JSON_BYTES, n);
     }
     if (n > rest) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 9: byte 0: header length: expected at most the %llu bytes left, "
-                        "found %llu", f->path, rest, n);
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 9: byte 0: header length: expected at most the %llu bytes left, "
+                        "found %llu",
+                        f->path, rest, n);
     }
     *n_header = n;
     return MZV_OK;
@@ -122,8 +125,8 @@ static mzv_status check_name(const mzv_safetensors *st, const char *name) {
 }
 
 /* *out = element i of `array`: an integer from `least` to 2^53, written in digits only. */
-static mzv_status number(uint64_t *out, const mzv_safetensors *st, const char *name, const json_t *array, size_t i,
-                         json_int_t least) {
+static mzv_status number(uint64_t *out, const mzv_safetensors *st, const char *name, const json_t *array,
+                         size_t i, json_int_t least) {
     const json_t *value = json_array_get(array, i);
     if (!json_is_integer(value)) {
         return fail_tensor(st, name, 71, "number %zu: expected an integer in digits, found another type", i);
@@ -137,7 +140,8 @@ static mzv_status number(uint64_t *out, const mzv_safetensors *st, const char *n
     return MZV_OK;
 }
 
-static mzv_status read_dtype(mzv_tensor *t, const mzv_safetensors *st, const char *name, const json_t *entry) {
+static mzv_status read_dtype(mzv_tensor *t, const mzv_safetensors *st, const char *name,
+                             const json_t *entry) {
     const char *found = json_string_value(json_object_get(entry, "dtype"));
     for (size_t i = 0; found && i < sizeof dtypes / sizeof dtypes[0]; i++) {
         if (strcmp(found, dtypes[i].name) != 0) continue;
@@ -149,7 +153,8 @@ static mzv_status read_dtype(mzv_tensor *t, const mzv_safetensors *st, const cha
                        found ? mzv_printable_name(found).text : "no string");
 }
 
-static mzv_status read_shape(mzv_tensor *t, const mzv_safetensors *st, const char *name, const json_t *entry) {
+static mzv_status read_shape(mzv_tensor *t, const mzv_safetensors *st, const char *name,
+                             const json_t *entry) {
     const json_t *shape = json_object_get(entry, "shape");
     if (!json_is_array(shape)) return fail_tensor(st, name, 73, "shape: expected an array");
     if (json_array_size(shape) > MZV_TENSOR_RANK) {
@@ -161,13 +166,15 @@ static mzv_status read_shape(mzv_tensor *t, const mzv_safetensors *st, const cha
     for (uint32_t i = 0; i < t->rank; i++) {
         MZV_TRY(number(&t->shape[i], st, name, shape, i, 1));
         if (__builtin_mul_overflow(t->n_items, t->shape[i], &t->n_items)) {
-            return fail_tensor(st, name, 73, "shape: expected a product below 2^64, found more at dimension %u", i);
+            return fail_tensor(st, name, 73,
+                               "shape: expected a product below 2^64, found more at dimension %u", i);
         }
     }
     return MZV_OK;
 }
 
-static mzv_status read_offsets(mzv_tensor *t, const mzv_safetensors *st, const char *name, const json_t *entry) {
+static mzv_status read_offsets(mzv_tensor *t, const mzv_safetensors *st, const char *name,
+                               const json_t *entry) {
     const json_t *offsets = json_object_get(entry, "data_offsets");
     uint64_t begin = 0, end = 0, n_bytes = 0;
     if (!json_is_array(offsets) || json_array_size(offsets) != 2) {
@@ -177,20 +184,24 @@ static mzv_status read_offsets(mzv_tensor *t, const mzv_safetensors *st, const c
     MZV_TRY(number(&end, st, name, offsets, 1, 0));
     if (begin > end || end > st->data_bytes) {
         return fail_tensor(st, name, 74, "data_offsets: expected begin <= end <= %llu, found %llu and %llu",
-                           (unsigned long long)st->data_bytes, (unsigned long long)begin, (unsigned long long)end);
+                           (unsigned long long)st->data_bytes, (unsigned long long)begin,
+                           (unsigned long long)end);
     }
     if (__builtin_mul_overflow(t->n_items, t->item_bytes, &n_bytes) || n_bytes != end - begin) {
-        return fail_tensor(st, name, 75, "data_offsets: expected room for %llu values of %u bytes, found %llu bytes",
+        return fail_tensor(st, name, 75,
+                           "data_offsets: expected room for %llu values of %u bytes, found %llu bytes",
                            (unsigned long long)t->n_items, t->item_bytes, (unsigned long long)(end - begin));
     }
     t->begin = st->data_begin + begin;
     return MZV_OK;
 }
 
-static mzv_status read_entry(mzv_tensor *t, const mzv_safetensors *st, const char *name, const json_t *entry) {
+static mzv_status read_entry(mzv_tensor *t, const mzv_safetensors *st, const char *name,
+                             const json_t *entry) {
     MZV_TRY(check_name(st, name));
     if (!json_is_object(entry) || json_object_size(entry) != 3) {
-        return fail_tensor(st, name, 71, "expected an object of dtype, shape and data_offsets, found %zu fields",
+        return fail_tensor(st, name, 71,
+                           "expected an object of dtype, shape and data_offsets, found %zu fields",
                            json_object_size(entry));
     }
     t->name = name;
@@ -203,7 +214,8 @@ static mzv_status check_metadata(const mzv_safetensors *st, json_t *metadata) {
     const char *key;
     json_t *value;
     if (!json_is_object(metadata)) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: __metadata__: expected an object of strings", st->file.path);
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 71: __metadata__: expected an object of strings",
+                        st->file.path);
     }
     json_object_foreach(metadata, key, value) {
         if (json_is_string(value)) continue;
@@ -218,7 +230,8 @@ static int by_begin(const void *a, const void *b) {
     return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-/* The tensors, sorted, cover the data exactly. The sum cannot overflow: each step equals an offset in the file. */
+/* The tensors, sorted, cover the data exactly. The sum cannot overflow: each step equals an offset in the
+ * file. */
 static mzv_status check_cover(const mzv_safetensors *st) {
     uint64_t at = st->data_begin;
     for (uint32_t i = 0; i < st->n_tensors; i++) {
@@ -226,12 +239,14 @@ static mzv_status check_cover(const mzv_safetensors *st) {
         if (t->begin != at) {
             return fail_tensor(st, t->name, 74, "data_offsets: expected to begin at %llu, found %llu: %s",
                                (unsigned long long)(at - st->data_begin),
-                               (unsigned long long)(t->begin - st->data_begin), t->begin < at ? "overlap" : "hole");
+                               (unsigned long long)(t->begin - st->data_begin),
+                               t->begin < at ? "overlap" : "hole");
         }
         at += t->n_items * t->item_bytes;
     }
     if (at == st->file.n_bytes) return MZV_OK;
-    return mzv_fail(MZV_ERR_FORMAT, "%s: rule 74: expected the last tensor to end with the file at byte %llu, found %llu",
+    return mzv_fail(MZV_ERR_FORMAT,
+                    "%s: rule 74: expected the last tensor to end with the file at byte %llu, found %llu",
                     st->file.path, (unsigned long long)st->file.n_bytes, (unsigned long long)at);
 }
 
@@ -277,7 +292,9 @@ const char *mzv_safetensors_path(const mzv_safetensors *file) { return file->fil
 
 uint32_t mzv_safetensors_count(const mzv_safetensors *file) { return file->n_tensors; }
 
-const mzv_tensor *mzv_safetensors_tensor(const mzv_safetensors *file, uint32_t i) { return &file->tensors[i]; }
+const mzv_tensor *mzv_safetensors_tensor(const mzv_safetensors *file, uint32_t i) {
+    return &file->tensors[i];
+}
 
 const mzv_tensor *mzv_safetensors_find(const mzv_safetensors *file, const char *name) {
     for (uint32_t i = 0; i < file->n_tensors; i++) {
@@ -322,12 +339,14 @@ static void widen(float *out, const uint8_t *bytes, size_t n, const mzv_tensor *
 mzv_status mzv_safetensors_read(const mzv_safetensors *file, const mzv_tensor *tensor, float *out) {
     uint8_t bytes[CHUNK_BYTES];
     if (!mzv_tensor_is_float(tensor)) {
-        return fail_tensor(file, tensor->name, 72, "dtype: expected F32, F16 or BF16, found %s", tensor->dtype);
+        return fail_tensor(file, tensor->name, 72, "dtype: expected F32, F16 or BF16, found %s",
+                           tensor->dtype);
     }
     const uint64_t per_chunk = CHUNK_BYTES / tensor->item_bytes;
     for (uint64_t at = 0; at < tensor->n_items; at += per_chunk) {
         const size_t n = (size_t)(tensor->n_items - at < per_chunk ? tensor->n_items - at : per_chunk);
-        MZV_TRY(mzv_file_read_at(&file->file, tensor->begin + at * tensor->item_bytes, bytes, n * tensor->item_bytes));
+        MZV_TRY(mzv_file_read_at(&file->file, tensor->begin + at * tensor->item_bytes, bytes,
+                                 n * tensor->item_bytes));
         widen(out + at, bytes, n, tensor);
         for (size_t i = 0; i < n; i++) {
             if (isfinite(out[at + i])) continue;

@@ -38,9 +38,10 @@ const mzv_tensor *mzv_safetensors_find(const mzv_safetensors *file, const char *
 
 /* Whether mzv_safetensors_read takes this tensor: F32, F16 or BF16. */
 bool mzv_tensor_is_float(const mzv_tensor *tensor);
-/* out[0 .. n_items-1] as float32; F16 and BF16 are widened exactly. MZV_ERR_FORMAT: another dtype, or a value that
- * is not finite (its index is named). MZV_ERR_IO. On failure `out` may be partly written. */
-mzv_status mzv_safetensors_read(const mzv_safetensors *file, const mzv_tensor *tensor, float *out) MZV_MUST_CHECK;
+/* out[0 .. n_items-1] as float32; F16 and BF16 are widened exactly. MZV_ERR_FORMAT: another dtype, or a value
+ * that is not finite (its index is named). MZV_ERR_IO. On failure `out` may be partly written. */
+mzv_status mzv_safetensors_read(const mzv_safetensors *file, const mzv_tensor *tensor,
+                                float *out) MZV_MUST_CHECK;
 /* The tensor's bytes as they lie in the file, n_items * item_bytes of them. */
 mzv_status mzv_safetensors_read_raw(const mzv_safetensors *file, const mzv_tensor *tensor,
                                     void *out) MZV_MUST_CHECK;

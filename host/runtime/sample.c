@@ -18,8 +18,8 @@ uint64_t mzv_sampler_next(mzv_sampler *sampler) { /* [SLF14, fig. 14] */
     return z ^ (z >> 31);
 }
 
-/* exp(x), x <= 0, to about 1e-15 relative: x = k ln 2 + r with |r| <= ln(2)/2, Taylor to degree 13 in r. libm's exp
- * differs between machines by an ulp; this is the same wherever doubles are IEEE. */
+/* exp(x), x <= 0, to about 1e-15 relative: x = k ln 2 + r with |r| <= ln(2)/2, Taylor to degree 13 in r.
+ * libm's exp differs between machines by an ulp; this is the same wherever doubles are IEEE. */
 static double exp_portable(double x) {
     if (x < -700.0) return 0.0;
     const double k = floor(x * 1.4426950408889634074 + 0.5); /* 1/ln 2 */
@@ -51,7 +51,7 @@ static mzv_status sorted(candidate **out, const float *logits, uint32_t n) {
     candidate *all = NULL;
     MZV_TRY(check_logits(logits, n));
     MZV_TRY(MZV_NEW(&all, n, "candidates"));
-    for (uint32_t i = 0; i < n; i++) all[i] = (candidate){ logits[i], i };
+    for (uint32_t i = 0; i < n; i++) all[i] = (candidate) { logits[i], i };
     qsort(all, n, sizeof *all, larger_first);
     *out = all;
     return MZV_OK;
@@ -76,12 +76,14 @@ static mzv_status greedy(const float *logits, uint32_t n, uint32_t *id) {
     return MZV_OK;
 }
 
-/* Inverse transform over the first k candidates: the first whose cumulated weight exceeds u times the total. */
+/* Inverse transform over the first k candidates: the first whose cumulated weight exceeds u times the total.
+ */
 static uint32_t draw(mzv_sampler *sampler, const candidate *all, uint32_t k) {
     const double max = (double)all[0].logit;
     const double u = (double)(mzv_sampler_next(sampler) >> 11) * 0x1p-53; /* [0, 1) */
     double total = 0.0, sum = 0.0;
-    for (uint32_t i = 0; i < k; i++) total += exp_portable(((double)all[i].logit - max) / sampler->temperature);
+    for (uint32_t i = 0; i < k; i++)
+        total += exp_portable(((double)all[i].logit - max) / sampler->temperature);
     for (uint32_t i = 0; i + 1 < k; i++) {
         sum += exp_portable(((double)all[i].logit - max) / sampler->temperature);
         if (sum > u * total) return all[i].id;
@@ -92,7 +94,8 @@ static uint32_t draw(mzv_sampler *sampler, const candidate *all, uint32_t k) {
 mzv_status mzv_sample(mzv_sampler *sampler, const float *logits, uint32_t n, uint32_t *id) {
     candidate *all = NULL;
     if (!(sampler->temperature >= 0.0) || isinf(sampler->temperature)) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "sample: temperature: expected 0 or more, found %g", sampler->temperature);
+        return mzv_fail(MZV_ERR_ARGUMENT, "sample: temperature: expected 0 or more, found %g",
+                        sampler->temperature);
     }
     if (sampler->temperature == 0.0) return greedy(logits, n, id);
     MZV_TRY(sorted(&all, logits, n));

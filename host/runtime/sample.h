@@ -1,5 +1,6 @@
-/* The next token from logits: greedy, top-k, temperature. Given the same logits and seed, the same token on every
- * machine: the generator is SplitMix64 [SLF14], and exp is computed from additions and multiplications only. */
+/* The next token from logits: greedy, top-k, temperature. Given the same logits and seed, the same token on
+ * every machine: the generator is SplitMix64 [SLF14], and exp is computed from additions and multiplications
+ * only. */
 #ifndef MZV_RUNTIME_SAMPLE_H
 #define MZV_RUNTIME_SAMPLE_H
 #include <stdint.h>
@@ -14,9 +15,9 @@ typedef struct mzv_sampler {
     uint64_t state;     /* of the generator; set it to the seed */
 } mzv_sampler;
 
-/* *id = the chosen token of logits[0 .. n-1]. Among equal logits the lower id comes first. Greedy does not touch
- * the generator, sampling draws one number. MZV_ERR_ARGUMENT: n is 0 or the temperature negative or not finite;
- * MZV_ERR_RANGE: a logit that is not finite; MZV_ERR_MEMORY. */
+/* *id = the chosen token of logits[0 .. n-1]. Among equal logits the lower id comes first. Greedy does not
+ * touch the generator, sampling draws one number. MZV_ERR_ARGUMENT: n is 0 or the temperature negative or not
+ * finite; MZV_ERR_RANGE: a logit that is not finite; MZV_ERR_MEMORY. */
 mzv_status mzv_sample(mzv_sampler *sampler, const float *logits, uint32_t n, uint32_t *id) MZV_MUST_CHECK;
 
 /* ids[0 .. k-1]: the k largest logits, largest first, the lower id first among equals. 1 <= k <= n. Errors as

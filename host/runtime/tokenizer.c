@@ -9,13 +9,15 @@
 #include "base/utf8.h"
 #include "runtime/json_file.h"
 
-typedef struct entry { uint32_t code, id; } entry;
+typedef struct entry {
+    uint32_t code, id;
+} entry;
 
 struct mzv_tokenizer {
-    uint32_t n_ids;   /* of the model */
+    uint32_t n_ids; /* of the model */
     uint32_t n_chars;
-    entry *by_code;   /* n_chars, sorted */
-    uint32_t *code;   /* n_ids; NO_CHARACTER where an id has none */
+    entry *by_code; /* n_chars, sorted */
+    uint32_t *code; /* n_ids; NO_CHARACTER where an id has none */
 };
 
 #define NO_CHARACTER UINT32_MAX
@@ -37,15 +39,17 @@ static mzv_status add(mzv_tokenizer *t, const char *path, const char *key, const
     const uint32_t code = only_character(key);
     const mzv_printable name = mzv_printable_name(key);
     if (id < 0 || id >= (json_int_t)t->n_ids) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 80: '%s': expected an integer id below %u, found %lld%s", path,
-                        name.text, t->n_ids, (long long)id, json_is_integer(value) ? "" : " (another type)");
+        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 80: '%s': expected an integer id below %u, found %lld%s",
+                        path, name.text, t->n_ids, (long long)id,
+                        json_is_integer(value) ? "" : " (another type)");
     }
     if (t->code[id] != NO_CHARACTER) {
-        return mzv_fail(MZV_ERR_FORMAT, "%s: rule 80: '%s': expected an id of its own, found %lld a second time", path,
+        return mzv_fail(MZV_ERR_FORMAT,
+                        "%s: rule 80: '%s': expected an id of its own, found %lld a second time", path,
                         name.text, (long long)id);
     }
     t->code[id] = code;
-    t->by_code[t->n_chars++] = (entry){ code, (uint32_t)id };
+    t->by_code[t->n_chars++] = (entry) { code, (uint32_t)id };
     return MZV_OK;
 }
 
@@ -74,7 +78,8 @@ static mzv_status build(mzv_tokenizer **out, const char *path, json_t *root, uin
     mzv_tokenizer *t = NULL;
     mzv_status status = MZV_OK;
     if (json_object_size(root) == 0) {
-        status = mzv_fail(MZV_ERR_FORMAT, "%s: rule 80: expected 1 to %u entries, found none", path, vocab_size);
+        status =
+            mzv_fail(MZV_ERR_FORMAT, "%s: rule 80: expected 1 to %u entries, found none", path, vocab_size);
         goto done;
     }
     if (!all_single(root)) {
@@ -115,10 +120,12 @@ void mzv_tokenizer_destroy(mzv_tokenizer *tokenizer) {
 uint32_t mzv_tokenizer_count(const mzv_tokenizer *tokenizer) { return tokenizer->n_chars; }
 
 /* The character itself, or its number alone where it would disturb a terminal. */
-static mzv_status fail_unknown(const mzv_tokenizer *t, const uint8_t *at, size_t used, uint32_t code, size_t offset) {
+static mzv_status fail_unknown(const mzv_tokenizer *t, const uint8_t *at, size_t used, uint32_t code,
+                               size_t offset) {
     const bool shown = code >= 0x20 && (code < 0x7f || code >= 0xa0);
-    return mzv_fail(MZV_ERR_ARGUMENT, "text: byte %zu: character %s%.*s%sU+%04X is not among the %u of the vocabulary",
-                    offset, shown ? "'" : "", shown ? (int)used : 0, (const char *)at, shown ? "' " : "",
+    return mzv_fail(MZV_ERR_ARGUMENT,
+                    "text: byte %zu: character %s%.*s%sU+%04X is not among the %u of the vocabulary", offset,
+                    shown ? "'" : "", shown ? (int)used : 0, (const char *)at, shown ? "' " : "",
                     (unsigned)code, t->n_chars);
 }
 
@@ -132,11 +139,11 @@ mzv_status mzv_tokenizer_encode(const mzv_tokenizer *tokenizer, const char *text
         if (used == 0) {
             return mzv_fail(MZV_ERR_FORMAT, "text: byte %zu: expected UTF-8, found 0x%02x", at, bytes[at]);
         }
-        const entry *found =
-            bsearch(&key, tokenizer->by_code, tokenizer->n_chars, sizeof key, compare_codes);
+        const entry *found = bsearch(&key, tokenizer->by_code, tokenizer->n_chars, sizeof key, compare_codes);
         if (!found) return fail_unknown(tokenizer, bytes + at, used, key.code, at);
         if (count == capacity) {
-            return mzv_fail(MZV_ERR_ARGUMENT, "text: rule 80: expected at most %u characters, found more in %zu bytes",
+            return mzv_fail(MZV_ERR_ARGUMENT,
+                            "text: rule 80: expected at most %u characters, found more in %zu bytes",
                             capacity, n);
         }
         ids[count++] = found->id;
@@ -148,7 +155,8 @@ mzv_status mzv_tokenizer_encode(const mzv_tokenizer *tokenizer, const char *text
 
 mzv_status mzv_tokenizer_decode(const mzv_tokenizer *tokenizer, uint32_t id, char out[5]) {
     if (id >= tokenizer->n_ids || tokenizer->code[id] == NO_CHARACTER) {
-        return mzv_fail(MZV_ERR_ARGUMENT, "id %u: no character in the vocabulary of %u", id, tokenizer->n_chars);
+        return mzv_fail(MZV_ERR_ARGUMENT, "id %u: no character in the vocabulary of %u", id,
+                        tokenizer->n_chars);
     }
     uint8_t bytes[4];
     const size_t n = mzv_utf8_put(bytes, tokenizer->code[id]);
@@ -157,14 +165,16 @@ mzv_status mzv_tokenizer_decode(const mzv_tokenizer *tokenizer, uint32_t id, cha
     return MZV_OK;
 }
 
-mzv_status mzv_ids_parse(const char *text, uint32_t vocab_size, uint32_t *ids, uint32_t capacity, uint32_t *n_ids) {
+mzv_status mzv_ids_parse(const char *text, uint32_t vocab_size, uint32_t *ids, uint32_t capacity,
+                         uint32_t *n_ids) {
     uint32_t count = 0;
     for (const char *at = text;; at++) {
         at += strspn(at, " ");
         const size_t n_digits = strspn(at, "0123456789");
         const unsigned long id = n_digits > 0 && n_digits < 10 ? strtoul(at, NULL, 10) : UINT32_MAX;
         if (id >= vocab_size) {
-            return mzv_fail(MZV_ERR_ARGUMENT, "ids: number %u at byte %zu: expected an id below %u, found '%.20s'", count,
+            return mzv_fail(MZV_ERR_ARGUMENT,
+                            "ids: number %u at byte %zu: expected an id below %u, found '%.20s'", count,
                             (size_t)(at - text), vocab_size, mzv_printable_name(at).text);
         }
         if (count == capacity) {
@@ -175,8 +185,8 @@ mzv_status mzv_ids_parse(const char *text, uint32_t vocab_size, uint32_t *ids, u
         at += strspn(at, " ");
         if (*at == '\0') break;
         if (*at != ',') {
-            return mzv_fail(MZV_ERR_ARGUMENT, "ids: byte %zu: expected ',', found '%.20s'", (size_t)(at - text),
-                            mzv_printable_name(at).text);
+            return mzv_fail(MZV_ERR_ARGUMENT, "ids: byte %zu: expected ',', found '%.20s'",
+                            (size_t)(at - text), mzv_printable_name(at).text);
         }
     }
     *n_ids = count;

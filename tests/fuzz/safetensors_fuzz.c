@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void read_all(const mzv_safetensors *st) {
     for (uint32_t i = 0; i < mzv_safetensors_count(st); i++) {
         const mzv_tensor *t = mzv_safetensors_tensor(st, i);
-        float *values = malloc((size_t)t->n_items * sizeof *values); /* bounded by the input: it is all in the file */
+        float *values =
+            malloc((size_t)t->n_items * sizeof *values); /* bounded by the input: it is all in the file */
         const mzv_status status = values ? mzv_safetensors_read(st, t, values) : MZV_OK;
         if (status != MZV_OK && mzv_last_error()[0] == '\0') abort(); /* a failure without a message */
         free(values);

@@ -28,15 +28,16 @@ struct Tensor {
     std::string bytes;
 };
 
-inline Tensor f32(const std::string &name, const std::vector<uint64_t> &shape, const std::vector<float> &values) {
+inline Tensor f32(const std::string &name, const std::vector<uint64_t> &shape,
+                  const std::vector<float> &values) {
     return { name, "F32", shape, floats(values) };
 }
 
 /* "name":{"dtype":...,"shape":[...],"data_offsets":[begin,end]} */
 inline std::string entry(const std::string &name, const std::string &dtype, const std::string &shape,
                          const std::string &begin, const std::string &end) {
-    return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[" + begin + "," +
-           end + "]}";
+    return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[" +
+           begin + "," + end + "]}";
 }
 
 inline std::string shape_text(const std::vector<uint64_t> &shape) {
@@ -50,7 +51,8 @@ inline std::string header(const std::vector<Tensor> &tensors) {
     uint64_t at = 0;
     for (const Tensor &t : tensors) {
         if (at || out.size() > 1) out += ",";
-        out += entry(t.name, t.dtype, shape_text(t.shape), std::to_string(at), std::to_string(at + t.bytes.size()));
+        out += entry(t.name, t.dtype, shape_text(t.shape), std::to_string(at),
+                     std::to_string(at + t.bytes.size()));
         at += t.bytes.size();
     }
     return out + "}";
@@ -62,9 +64,13 @@ inline std::string data(const std::vector<Tensor> &tensors) {
     return out;
 }
 
-inline std::string file(const std::string &head, const std::string &body) { return le64(head.size()) + head + body; }
+inline std::string file(const std::string &head, const std::string &body) {
+    return le64(head.size()) + head + body;
+}
 
-inline std::string safetensors(const std::vector<Tensor> &tensors) { return file(header(tensors), data(tensors)); }
+inline std::string safetensors(const std::vector<Tensor> &tensors) {
+    return file(header(tensors), data(tensors));
+}
 
 inline std::string slurp(const std::string &path) {
     std::ifstream in(path, std::ios::binary);

@@ -46,7 +46,8 @@ class Golden {
 inline double largest_difference(const std::vector<float> &a, const std::vector<float> &b) {
     EXPECT_EQ(a.size(), b.size());
     double out = 0;
-    for (size_t i = 0; i < std::min(a.size(), b.size()); i++) out = std::max(out, std::fabs(double(a[i]) - double(b[i])));
+    for (size_t i = 0; i < std::min(a.size(), b.size()); i++)
+        out = std::max(out, std::fabs(double(a[i]) - double(b[i])));
     return out;
 }
 

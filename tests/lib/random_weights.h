@@ -8,7 +8,7 @@
 #include "models/model_config.h"
 
 struct RandomWeights {
-    std::mt19937 generator{ 7 };
+    std::mt19937 generator { 7 };
     std::list<std::vector<float>> store;
     std::vector<std::string> names;
 

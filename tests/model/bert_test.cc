@@ -19,11 +19,12 @@ constexpr uint32_t embd = 10, head = 2, layers = 2, positions = 7, vocabulary = 
 class Bert : public testing::Test {
   protected:
     RandomWeights weights;
-    std::vector<mzv_bert_layer> layer{ layers };
+    std::vector<mzv_bert_layer> layer { layers };
     mzv_bert model = {};
     const std::vector<uint32_t> ids = { 3, 1, 4, 1, 5, 8 }, types = { 0, 0, 1, 1, 0, 1 };
     const uint32_t n = 6;
-    std::vector<float> hidden = std::vector<float>(6 * embd), pooled = std::vector<float>(embd), logits = std::vector<float>(labels);
+    std::vector<float> hidden = std::vector<float>(6 * embd), pooled = std::vector<float>(embd),
+                       logits = std::vector<float>(labels);
 
     void SetUp() override {
         model.config = {};
@@ -46,7 +47,8 @@ class Bert : public testing::Test {
     std::vector<float> hidden_with(const mzv_float_hooks *hooks) {
         std::vector<float> h(6 * embd);
         const mzv_bert_outputs out = { h.data(), nullptr, nullptr };
-        EXPECT_EQ(mzv_bert_forward(&model, ids.data(), types.data(), n, hooks, &out), MZV_OK) << mzv_last_error();
+        EXPECT_EQ(mzv_bert_forward(&model, ids.data(), types.data(), n, hooks, &out), MZV_OK)
+            << mzv_last_error();
         return h;
     }
 };
@@ -56,14 +58,16 @@ const mzv_bert *replaced_model;
 TEST_F(Bert, ModulesAndHeadsReplacedByThemselvesChangeNothing) {
     replaced_model = &model;
     mzv_float_hooks hooks = {};
-    hooks.attention = [](void *, uint32_t l, const float *x, uint32_t n_tokens, uint32_t first_row, float *out) {
+    hooks.attention = [](void *, uint32_t l, const float *x, uint32_t n_tokens, uint32_t first_row,
+                         float *out) {
         mzv_float_attention m;
         MZV_TRY(mzv_bert_attention(&m, replaced_model, l));
         return mzv_float_attention_run(&m, x, n_tokens, first_row, nullptr, out);
     };
     EXPECT_EQ(hidden_with(&hooks), hidden);
     hooks.attention = nullptr;
-    hooks.head = [](void *, uint32_t l, uint32_t h, const float *x, uint32_t n_tokens, uint32_t first_row, float *out) {
+    hooks.head = [](void *, uint32_t l, uint32_t h, const float *x, uint32_t n_tokens, uint32_t first_row,
+                    float *out) {
         mzv_float_attention m;
         MZV_TRY(mzv_bert_attention(&m, replaced_model, l));
         return mzv_float_attention_head(&m, h, x, n_tokens, first_row, out);
@@ -104,7 +108,8 @@ TEST_F(Bert, HooksSeeStagesInOrder) {
     std::vector<int> seen;
     mzv_float_hooks hooks = {};
     hooks.user = &seen;
-    hooks.stage = [](void *user, mzv_stage stage, uint32_t l, const float *, uint32_t rows, uint32_t columns) {
+    hooks.stage = [](void *user, mzv_stage stage, uint32_t l, const float *, uint32_t rows,
+                     uint32_t columns) {
         static_cast<std::vector<int> *>(user)->push_back(static_cast<int>(l) * 100 + stage);
         EXPECT_EQ(rows, stage == MZV_STAGE_POOLER ? 1u : 6u);
         EXPECT_EQ(columns, stage == MZV_STAGE_ACTIVATION ? inner : embd);
@@ -115,8 +120,9 @@ TEST_F(Bert, HooksSeeStagesInOrder) {
     EXPECT_EQ(l, logits);
     std::vector<int> expected = { MZV_STAGE_EMBEDDING };
     for (int i = 0; i < int(layers); i++) {
-        for (const int s : { MZV_STAGE_ATTENTION, MZV_STAGE_NORM1_IN, MZV_STAGE_NORM1, MZV_STAGE_ACTIVATION, MZV_STAGE_NORM2_IN,
-                             MZV_STAGE_NORM2 }) expected.push_back(100 * i + s);
+        for (const int s : { MZV_STAGE_ATTENTION, MZV_STAGE_NORM1_IN, MZV_STAGE_NORM1, MZV_STAGE_ACTIVATION,
+                             MZV_STAGE_NORM2_IN, MZV_STAGE_NORM2 })
+            expected.push_back(100 * i + s);
     }
     expected.push_back(100 * layers + MZV_STAGE_POOLER);
     EXPECT_EQ(seen, expected);
@@ -127,15 +133,19 @@ TEST_F(Bert, ArgumentsAreChecked) {
     const std::vector<float> before = hidden;
     const std::vector<uint32_t> long_text(positions + 1, 0), bad_id = { 0, vocabulary }, bad_type = { 0, 2 };
     EXPECT_EQ(mzv_bert_forward(&model, ids.data(), nullptr, 0, nullptr, &out), MZV_ERR_ARGUMENT);
-    EXPECT_EQ(mzv_bert_forward(&model, long_text.data(), nullptr, positions + 1, nullptr, &out), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("8 tokens, the model has 1 to 7"), std::string::npos) << mzv_last_error();
+    EXPECT_EQ(mzv_bert_forward(&model, long_text.data(), nullptr, positions + 1, nullptr, &out),
+              MZV_ERR_ARGUMENT);
+    EXPECT_NE(std::string(mzv_last_error()).find("8 tokens, the model has 1 to 7"), std::string::npos)
+        << mzv_last_error();
     EXPECT_EQ(mzv_bert_forward(&model, bad_id.data(), nullptr, 2, nullptr, &out), MZV_ERR_ARGUMENT);
     EXPECT_EQ(mzv_bert_forward(&model, ids.data(), bad_type.data(), 2, nullptr, &out), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("type 2, the model has 2"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("type 2, the model has 2"), std::string::npos)
+        << mzv_last_error();
     mzv_float_attention m;
     EXPECT_EQ(mzv_bert_attention(&m, &model, layers), MZV_ERR_ARGUMENT);
     model.classifier_weight = nullptr;
-    const mzv_bert_outputs no_classifier = { nullptr, nullptr, logits.data() }, no_pooler = { nullptr, pooled.data(), nullptr };
+    const mzv_bert_outputs no_classifier = { nullptr, nullptr, logits.data() },
+                           no_pooler = { nullptr, pooled.data(), nullptr };
     EXPECT_EQ(mzv_bert_forward(&model, ids.data(), nullptr, n, nullptr, &no_classifier), MZV_ERR_ARGUMENT);
     model.pooler_weight = nullptr;
     EXPECT_EQ(mzv_bert_forward(&model, ids.data(), nullptr, n, nullptr, &no_pooler), MZV_ERR_ARGUMENT);

@@ -20,7 +20,7 @@ constexpr uint32_t embd = 12, head = 3, layers = 3, positions = 11, vocabulary =
 class Gpt2 : public testing::Test {
   protected:
     RandomWeights weights;
-    std::vector<mzv_gpt2_layer> layer{ layers };
+    std::vector<mzv_gpt2_layer> layer { layers };
     mzv_gpt2 model = {};
     const std::vector<uint32_t> ids = { 3, 1, 4, 1, 5, 8, 2, 6, 5, 3, 5 };
     std::vector<float> logits;
@@ -43,14 +43,17 @@ class Gpt2 : public testing::Test {
     }
 
     /* The text in pieces, each piece with its hooks. */
-    std::vector<float> in_pieces(const std::vector<uint32_t> &pieces, const std::vector<const mzv_float_hooks *> &hooks) {
+    std::vector<float> in_pieces(const std::vector<uint32_t> &pieces,
+                                 const std::vector<const mzv_float_hooks *> &hooks) {
         mzv_gpt2_state *state = nullptr;
         std::vector<float> out(logits.size());
         EXPECT_EQ(mzv_gpt2_state_create(&state, &model, positions), MZV_OK);
         uint32_t at = 0;
         for (size_t i = 0; i < pieces.size(); i++) {
             EXPECT_EQ(mzv_gpt2_extend(state, ids.data() + at, pieces[i], hooks[i % hooks.size()],
-                                      out.data() + size_t(at) * vocabulary), MZV_OK) << mzv_last_error();
+                                      out.data() + size_t(at) * vocabulary),
+                      MZV_OK)
+                << mzv_last_error();
             at += pieces[i];
             EXPECT_EQ(mzv_gpt2_state_tokens(state), at);
         }
@@ -66,7 +69,8 @@ struct Replacement {
     uint32_t n_calls = 0;
     float factor = 1.0f;
 
-    static mzv_status attention(void *user, uint32_t layer, const float *x, uint32_t n_tokens, uint32_t first_row, float *out) {
+    static mzv_status attention(void *user, uint32_t layer, const float *x, uint32_t n_tokens,
+                                uint32_t first_row, float *out) {
         Replacement *self = static_cast<Replacement *>(user);
         mzv_float_attention m;
         self->called.insert({ layer, -1 });
@@ -76,7 +80,8 @@ struct Replacement {
         for (size_t i = 0; i < size_t(n_tokens - first_row) * embd; i++) out[i] *= self->factor;
         return MZV_OK;
     }
-    static mzv_status one_head(void *user, uint32_t layer, uint32_t h, const float *x, uint32_t n_tokens, uint32_t first_row, float *out) {
+    static mzv_status one_head(void *user, uint32_t layer, uint32_t h, const float *x, uint32_t n_tokens,
+                               uint32_t first_row, float *out) {
         Replacement *self = static_cast<Replacement *>(user);
         mzv_float_attention m;
         self->called.insert({ layer, static_cast<int32_t>(h) });
@@ -108,7 +113,8 @@ TEST_F(Gpt2, TokenByTokenEqualsTheWholeTextBitForBit) {
     for (uint32_t t = 0; t < positions; t++) {
         ASSERT_EQ(mzv_gpt2_step(state, ids[t], nullptr, t == 4 ? nullptr : step.data()), MZV_OK);
         if (t == 4) continue; /* logits not wanted */
-        EXPECT_EQ(step, std::vector<float>(logits.begin() + t * vocabulary, logits.begin() + (t + 1) * vocabulary));
+        EXPECT_EQ(step,
+                  std::vector<float>(logits.begin() + t * vocabulary, logits.begin() + (t + 1) * vocabulary));
     }
     mzv_gpt2_state_destroy(state);
 }
@@ -135,7 +141,7 @@ TEST_F(Gpt2, RewindGoesBack) {
 }
 
 TEST_F(Gpt2, AModuleReplacedByItselfChangesNothing) {
-    Replacement r{ &model, { { 1, -1 } }, {} };
+    Replacement r { &model, { { 1, -1 } }, {} };
     const mzv_float_hooks hooks = r.hooks(true, false);
     EXPECT_EQ(in_pieces({ positions }, { &hooks }), logits);
     EXPECT_EQ(r.called, r.selected);
@@ -144,26 +150,27 @@ TEST_F(Gpt2, AModuleReplacedByItselfChangesNothing) {
 }
 
 TEST_F(Gpt2, AHeadReplacedByItselfChangesNothing) {
-    Replacement r{ &model, { { 0, 2 }, { 2, 0 } }, {} };
+    Replacement r { &model, { { 0, 2 }, { 2, 0 } }, {} };
     const mzv_float_hooks hooks = r.hooks(false, true);
     EXPECT_EQ(in_pieces({ 5, 1, 5 }, { &hooks }), logits);
     EXPECT_EQ(r.called, r.selected);
 }
 
 TEST_F(Gpt2, ALayerCatchesUpAfterAHook) {
-    Replacement r{ &model, { { 0, -1 }, { 2, -1 } }, {} };
+    Replacement r { &model, { { 0, -1 }, { 2, -1 } }, {} };
     const mzv_float_hooks hooks = r.hooks(true, false);
     EXPECT_EQ(in_pieces({ 3, 2, 1, 1, 4 }, { &hooks, nullptr }), logits);
 }
 
 TEST_F(Gpt2, AReplacementIsWhatTheModelUses) {
-    Replacement whole{ &model, { { 1, -1 } }, {} }, single{ &model, { { 1, 1 } }, {} };
+    Replacement whole { &model, { { 1, -1 } }, {} }, single { &model, { { 1, 1 } }, {} };
     whole.factor = single.factor = 0.5f;
     const mzv_float_hooks hooks[2] = { whole.hooks(true, false), single.hooks(false, true) };
     for (const mzv_float_hooks &h : hooks) {
         const std::vector<float> changed = in_pieces({ positions }, { &h });
         double largest = 0;
-        for (size_t i = 0; i < logits.size(); i++) largest = std::max(largest, std::fabs(double(changed[i]) - logits[i]));
+        for (size_t i = 0; i < logits.size(); i++)
+            largest = std::max(largest, std::fabs(double(changed[i]) - logits[i]));
         EXPECT_GT(largest, 1e-3);
     }
     /* Halving the one head by hand: the module with that head's value weights and bias halved. */
@@ -180,17 +187,23 @@ TEST_F(Gpt2, AReplacementIsWhatTheModelUses) {
     ASSERT_EQ(mzv_gpt2_forward(&model, ids.data(), positions, nullptr, expected.data()), MZV_OK);
     layer[1] = original;
     const std::vector<float> changed = in_pieces({ positions }, { &hooks[1] });
-    for (size_t i = 0; i < expected.size(); i++) EXPECT_EQ(changed[i], expected[i]) << i; /* halving is exact */
+    for (size_t i = 0; i < expected.size(); i++)
+        EXPECT_EQ(changed[i], expected[i]) << i; /* halving is exact */
 }
 
 TEST_F(Gpt2, HooksSeeEveryStageAndEveryHead) {
-    struct Seen { std::vector<int> stages; std::vector<uint32_t> heads; uint32_t rows; } seen = { {}, {}, 4 };
+    struct Seen {
+        std::vector<int> stages;
+        std::vector<uint32_t> heads;
+        uint32_t rows;
+    } seen = { {}, {}, 4 };
     mzv_float_hooks hooks = {};
     hooks.user = &seen;
     hooks.see = [](void *user, const mzv_float_attention_view *v) {
         static_cast<Seen *>(user)->heads.push_back(v->layer * 10 + v->head);
     };
-    hooks.stage = [](void *user, mzv_stage stage, uint32_t layer_index, const float *x, uint32_t n_rows, uint32_t columns) {
+    hooks.stage = [](void *user, mzv_stage stage, uint32_t layer_index, const float *x, uint32_t n_rows,
+                     uint32_t columns) {
         Seen *s = static_cast<Seen *>(user);
         s->stages.push_back(static_cast<int>(layer_index) * 100 + stage);
         EXPECT_EQ(n_rows, s->rows);
@@ -204,7 +217,7 @@ TEST_F(Gpt2, HooksSeeEveryStageAndEveryHead) {
     }
     expected.push_back(100 * layers + MZV_STAGE_FINAL_IN);
     EXPECT_EQ(seen.stages, expected);
-    EXPECT_EQ(seen.heads, (std::vector<uint32_t>{ 0, 1, 2, 10, 11, 12, 20, 21, 22 }));
+    EXPECT_EQ(seen.heads, (std::vector<uint32_t> { 0, 1, 2, 10, 11, 12, 20, 21, 22 }));
 }
 
 TEST_F(Gpt2, AFailedHookLeavesTheStateAsItWas) {
@@ -230,11 +243,13 @@ TEST_F(Gpt2, ArgumentsAreChecked) {
     mzv_gpt2_state *state = nullptr;
     EXPECT_EQ(mzv_gpt2_state_create(&state, &model, 0), MZV_ERR_ARGUMENT);
     EXPECT_EQ(mzv_gpt2_state_create(&state, &model, positions + 1), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("12 tokens asked, the model has 1 to 11"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("12 tokens asked, the model has 1 to 11"), std::string::npos)
+        << mzv_last_error();
     ASSERT_EQ(mzv_gpt2_state_create(&state, &model, 4), MZV_OK);
     const uint32_t bad[2] = { 1, vocabulary };
     EXPECT_EQ(mzv_gpt2_extend(state, bad, 2, nullptr, nullptr), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("id 9, the vocabulary has 9"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("id 9, the vocabulary has 9"), std::string::npos)
+        << mzv_last_error();
     EXPECT_EQ(mzv_gpt2_extend(state, ids.data(), 5, nullptr, nullptr), MZV_ERR_ARGUMENT);
     EXPECT_EQ(mzv_gpt2_extend(state, ids.data(), 0, nullptr, nullptr), MZV_ERR_ARGUMENT);
     ASSERT_EQ(mzv_gpt2_extend(state, ids.data(), 4, nullptr, nullptr), MZV_OK);
@@ -250,7 +265,7 @@ TEST_F(Gpt2, ArgumentsAreChecked) {
 TEST_F(Gpt2, EveryFailedAllocationIsReportedAndLeaksNothing) {
     const int64_t live = mzv_alloc_live();
     std::vector<float> out(logits.size(), 42.0f);
-    Replacement r{ &model, { { 0, 1 } }, {} };
+    Replacement r { &model, { { 0, 1 } }, {} };
     const mzv_float_hooks hooks = r.hooks(false, true);
     int failures = 0;
     for (mzv_status status = MZV_ERR_MEMORY; status != MZV_OK; failures++) {

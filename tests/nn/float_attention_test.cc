@@ -84,7 +84,10 @@ Matrix wide(const std::vector<float> &x, uint32_t width) {
     return out;
 }
 
-struct Case { uint32_t n_embd, n_head, n_tokens; bool causal; };
+struct Case {
+    uint32_t n_embd, n_head, n_tokens;
+    bool causal;
+};
 
 class FloatAttention : public testing::TestWithParam<Case> {};
 
@@ -119,8 +122,11 @@ TEST_P(FloatAttention, LastRowsAloneGiveTheSameBits) {
     std::vector<float> all(x.size()), last(c.n_embd), head_all(size_t(c.n_tokens) * d), head_last(d);
     ASSERT_EQ(mzv_float_attention_run(&module.m, x.data(), c.n_tokens, 0, nullptr, all.data()), MZV_OK);
     ASSERT_EQ(mzv_float_attention_run(&module.m, x.data(), c.n_tokens, first, nullptr, last.data()), MZV_OK);
-    ASSERT_EQ(mzv_float_attention_head(&module.m, c.n_head - 1, x.data(), c.n_tokens, 0, head_all.data()), MZV_OK);
-    ASSERT_EQ(mzv_float_attention_head(&module.m, c.n_head - 1, x.data(), c.n_tokens, first, head_last.data()), MZV_OK);
+    ASSERT_EQ(mzv_float_attention_head(&module.m, c.n_head - 1, x.data(), c.n_tokens, 0, head_all.data()),
+              MZV_OK);
+    ASSERT_EQ(
+        mzv_float_attention_head(&module.m, c.n_head - 1, x.data(), c.n_tokens, first, head_last.data()),
+        MZV_OK);
     for (uint32_t i = 0; i < c.n_embd; i++) EXPECT_EQ(last[i], all[size_t(first) * c.n_embd + i]);
     for (uint32_t i = 0; i < d; i++) EXPECT_EQ(head_last[i], head_all[size_t(first) * d + i]);
 }
@@ -131,9 +137,12 @@ TEST_P(FloatAttention, KeysAndValuesAddedOneByOneGiveTheSameBits) {
     const std::vector<float> x = rows(c.n_tokens, c.n_embd);
     std::vector<float> k(x.size()), v(x.size()), k1(x.size()), v1(x.size()), all(x.size()), one(x.size());
     mzv_float_kv whole = { k.data(), v.data(), 0 }, grown = { k1.data(), v1.data(), 0 };
-    ASSERT_EQ(mzv_float_attention_heads(&module.m, x.data(), c.n_tokens, 0, &whole, nullptr, all.data()), MZV_OK);
+    ASSERT_EQ(mzv_float_attention_heads(&module.m, x.data(), c.n_tokens, 0, &whole, nullptr, all.data()),
+              MZV_OK);
     for (uint32_t t = 0; t < c.n_tokens; t++) {
-        ASSERT_EQ(mzv_float_attention_heads(&module.m, x.data(), t + 1, t, &grown, nullptr, one.data() + t * c.n_embd), MZV_OK);
+        ASSERT_EQ(mzv_float_attention_heads(&module.m, x.data(), t + 1, t, &grown, nullptr,
+                                            one.data() + t * c.n_embd),
+                  MZV_OK);
         EXPECT_EQ(grown.n_rows, t + 1);
     }
     EXPECT_EQ(k, k1);
@@ -146,45 +155,58 @@ TEST_P(FloatAttention, ObserverSeesQueriesKeysAndScoresOfEveryHead) {
     const Module module(c.n_embd, c.n_head, c.causal);
     const std::vector<float> x = rows(c.n_tokens, c.n_embd);
     const uint32_t first = c.n_tokens / 2;
-    struct Seen { const Module *module; Matrix x; uint32_t first, n_calls; bool causal; } seen = { &module, wide(x, c.n_embd), first, 0, c.causal };
-    const mzv_float_observer observer = { [](void *user, const mzv_float_attention_view *view) {
-        Seen *s = static_cast<Seen *>(user);
-        const uint32_t d = s->module->n_embd / s->module->n_head;
-        EXPECT_EQ(view->layer, 7u);
-        EXPECT_EQ(view->head, s->n_calls++);
-        EXPECT_EQ(view->head_dim, d);
-        EXPECT_EQ(view->first_row, s->first);
-        Matrix scores;
-        s->module->heads(s->x, view->head, &scores);
-        const Matrix q = s->module->project(s->x, 0), k = s->module->project(s->x, 1), v = s->module->project(s->x, 2);
-        for (uint32_t r = 0; r < view->n_tokens - view->first_row; r++) {
-            const uint32_t t = view->first_row + r;
-            for (uint32_t i = 0; i < d; i++) {
-                EXPECT_NEAR(view->q[r * view->row_stride + i], static_cast<double>(q[t][view->head * d + i]), tolerance);
-            }
-            for (uint32_t i = 0; i < view->n_tokens; i++) {
-                const float score = view->scores[size_t(r) * view->n_tokens + i];
-                if (s->causal && i > t) {
-                    EXPECT_EQ(score, -INFINITY);
-                } else {
-                    EXPECT_NEAR(score, static_cast<double>(scores[t][i]), tolerance);
+    struct Seen {
+        const Module *module;
+        Matrix x;
+        uint32_t first, n_calls;
+        bool causal;
+    } seen = { &module, wide(x, c.n_embd), first, 0, c.causal };
+    const mzv_float_observer observer = {
+        [](void *user, const mzv_float_attention_view *view) {
+            Seen *s = static_cast<Seen *>(user);
+            const uint32_t d = s->module->n_embd / s->module->n_head;
+            EXPECT_EQ(view->layer, 7u);
+            EXPECT_EQ(view->head, s->n_calls++);
+            EXPECT_EQ(view->head_dim, d);
+            EXPECT_EQ(view->first_row, s->first);
+            Matrix scores;
+            s->module->heads(s->x, view->head, &scores);
+            const Matrix q = s->module->project(s->x, 0), k = s->module->project(s->x, 1),
+                         v = s->module->project(s->x, 2);
+            for (uint32_t r = 0; r < view->n_tokens - view->first_row; r++) {
+                const uint32_t t = view->first_row + r;
+                for (uint32_t i = 0; i < d; i++) {
+                    EXPECT_NEAR(view->q[r * view->row_stride + i],
+                                static_cast<double>(q[t][view->head * d + i]), tolerance);
+                }
+                for (uint32_t i = 0; i < view->n_tokens; i++) {
+                    const float score = view->scores[size_t(r) * view->n_tokens + i];
+                    if (s->causal && i > t) {
+                        EXPECT_EQ(score, -INFINITY);
+                    } else {
+                        EXPECT_NEAR(score, static_cast<double>(scores[t][i]), tolerance);
+                    }
                 }
             }
-        }
-        for (uint32_t i = 0; i < view->n_tokens * d; i++) {
-            const uint32_t t = i / d, j = i % d;
-            EXPECT_NEAR(view->k[t * view->row_stride + j], static_cast<double>(k[t][view->head * d + j]), tolerance);
-            EXPECT_NEAR(view->v[t * view->row_stride + j], static_cast<double>(v[t][view->head * d + j]), tolerance);
-        }
-    }, &seen, 7 };
+            for (uint32_t i = 0; i < view->n_tokens * d; i++) {
+                const uint32_t t = i / d, j = i % d;
+                EXPECT_NEAR(view->k[t * view->row_stride + j], static_cast<double>(k[t][view->head * d + j]),
+                            tolerance);
+                EXPECT_NEAR(view->v[t * view->row_stride + j], static_cast<double>(v[t][view->head * d + j]),
+                            tolerance);
+            }
+        },
+        &seen, 7
+    };
     std::vector<float> out((c.n_tokens - first) * c.n_embd);
     ASSERT_EQ(mzv_float_attention_run(&module.m, x.data(), c.n_tokens, first, &observer, out.data()), MZV_OK);
     EXPECT_EQ(seen.n_calls, c.n_head);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, FloatAttention,
-                         testing::Values(Case{ 6, 2, 5, true }, Case{ 6, 2, 5, false }, Case{ 15, 5, 1, true },
-                                         Case{ 12, 1, 9, false }, Case{ 21, 3, 16, true }, Case{ 160, 1, 4, true }));
+                         testing::Values(Case { 6, 2, 5, true }, Case { 6, 2, 5, false },
+                                         Case { 15, 5, 1, true }, Case { 12, 1, 9, false },
+                                         Case { 21, 3, 16, true }, Case { 160, 1, 4, true }));
 
 TEST(FloatAttentionErrors, AreReported) {
     Module module(6, 2, true);

@@ -18,12 +18,16 @@ std::vector<float> normal(size_t n, unsigned seed, float deviation = 1.0f) {
     return out;
 }
 
-/* Float rounding of a value that was computed in double: half an ulp of float, and room for the double sum. */
+/* Float rounding of a value that was computed in double: half an ulp of float, and room for the double sum.
+ */
 void expect_rounded(float found, long double expected) {
-    EXPECT_NEAR(found, static_cast<double>(expected), 6.1e-8 * std::fabs(static_cast<double>(expected)) + 1e-12);
+    EXPECT_NEAR(found, static_cast<double>(expected),
+                6.1e-8 * std::fabs(static_cast<double>(expected)) + 1e-12);
 }
 
-struct Sizes { uint32_t rows, n_in, n_out; };
+struct Sizes {
+    uint32_t rows, n_in, n_out;
+};
 
 class FloatLinear : public testing::TestWithParam<Sizes> {};
 
@@ -41,7 +45,8 @@ TEST_P(FloatLinear, BothLayoutsMatchTheDefinition) {
     for (uint32_t t = 0; t < rows; t++) {
         for (uint32_t j = 0; j < n_out; j++) {
             long double sum = bias[j];
-            for (uint32_t i = 0; i < n_in; i++) sum += static_cast<long double>(x[t * n_in + i]) * w[i * n_out + j];
+            for (uint32_t i = 0; i < n_in; i++)
+                sum += static_cast<long double>(x[t * n_in + i]) * w[i * n_out + j];
             expect_rounded(a[t * n_out + j], sum);
             expect_rounded(b[t * n_out + j], sum);
         }
@@ -52,7 +57,9 @@ TEST_P(FloatLinear, RowsTogetherOrAloneGiveTheSameBits) {
     const auto [rows, n_in, n_out] = GetParam();
     const std::vector<float> x = normal(rows * n_in, 4), w = normal(n_in * n_out, 5);
     for (const bool conv1d : { true, false }) {
-        const mzv_float_linear layer = { w.data(), nullptr, n_in, n_out, conv1d ? n_out : 1, conv1d ? 1 : n_in };
+        const mzv_float_linear layer = {
+            w.data(), nullptr, n_in, n_out, conv1d ? n_out : 1, conv1d ? 1 : n_in
+        };
         std::vector<float> all(rows * n_out), one(n_out);
         mzv_float_linear_run(all.data(), x.data(), rows, &layer);
         for (uint32_t t = 0; t < rows; t++) {
@@ -66,7 +73,8 @@ TEST_P(FloatLinear, ColumnsOfALayerAreALayer) {
     const auto [rows, n_in, n_out] = GetParam();
     const std::vector<float> x = normal(rows * n_in, 6), w = normal(n_in * n_out, 7), bias = normal(n_out, 8);
     for (const bool conv1d : { true, false }) {
-        const mzv_float_linear layer = { w.data(), bias.data(), n_in, n_out, conv1d ? n_out : 1, conv1d ? 1 : n_in };
+        const mzv_float_linear layer = { w.data(), bias.data(),        n_in,
+                                         n_out,    conv1d ? n_out : 1, conv1d ? 1 : n_in };
         const uint32_t first = n_out / 3, n = n_out - first;
         const mzv_float_linear part = mzv_float_linear_outputs(&layer, first, n);
         std::vector<float> all(rows * n_out), some(rows * n);
@@ -79,8 +87,9 @@ TEST_P(FloatLinear, ColumnsOfALayerAreALayer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, FloatLinear,
-                         testing::Values(Sizes{ 1, 1, 1 }, Sizes{ 3, 7, 5 }, Sizes{ 2, 64, 64 }, Sizes{ 5, 65, 129 },
-                                         Sizes{ 1, 1, 70 }, Sizes{ 4, 100, 1 }, Sizes{ 17, 96, 288 }));
+                         testing::Values(Sizes { 1, 1, 1 }, Sizes { 3, 7, 5 }, Sizes { 2, 64, 64 },
+                                         Sizes { 5, 65, 129 }, Sizes { 1, 1, 70 }, Sizes { 4, 100, 1 },
+                                         Sizes { 17, 96, 288 }));
 
 TEST(FloatOps, NormMatchesTheDefinition) {
     const uint32_t n = 37, rows = 3;

@@ -1,5 +1,5 @@
-/* The float models against PyTorch and against the golden tensors of real checkpoints: within 1e-4 everywhere.
- * tests/vectors/models.py made the former; the latter lie beside the checkpoints. */
+/* The float models against PyTorch and against the golden tensors of real checkpoints: within 1e-4
+ * everywhere. tests/vectors/models.py made the former; the latter lie beside the checkpoints. */
 #include <gtest/gtest.h>
 #include <filesystem>
 #include <map>
@@ -31,20 +31,24 @@ struct Stages {
     mzv_float_hooks hooks = {};
     Stages() {
         hooks.user = this;
-        hooks.stage = [](void *user, mzv_stage stage, uint32_t layer, const float *x, uint32_t rows, uint32_t columns) {
+        hooks.stage = [](void *user, mzv_stage stage, uint32_t layer, const float *x, uint32_t rows,
+                         uint32_t columns) {
             static_cast<Stages *>(user)->seen[{ stage, layer }].assign(x, x + size_t(rows) * columns);
         };
     }
     const std::vector<float> &at(mzv_stage stage, uint32_t layer) { return seen[{ stage, layer }]; }
 };
 
-std::string vectors(const std::string &name) { return std::string(MZV_SOURCE_DIR) + "/tests/vectors/models/" + name; }
+std::string vectors(const std::string &name) {
+    return std::string(MZV_SOURCE_DIR) + "/tests/vectors/models/" + name;
+}
 
 bool have(const std::string &folder) { return std::filesystem::exists(folder + "/model.safetensors"); }
 
-#define NEED_SHARED(name)                                                                                            \
-    const std::string folder = forge::shared("checkpoints/" name);                                                   \
-    if (!have(folder)) GTEST_SKIP() << folder << " is absent; set MZV_SHARED to the folder that holds checkpoints/"
+#define NEED_SHARED(name)                                                                                    \
+    const std::string folder = forge::shared("checkpoints/" name);                                           \
+    if (!have(folder))                                                                                       \
+    GTEST_SKIP() << folder << " is absent; set MZV_SHARED to the folder that holds checkpoints/"
 
 class Gpt2Vectors : public testing::TestWithParam<const char *> {};
 
@@ -55,16 +59,24 @@ TEST_P(Gpt2Vectors, MatchPyTorch) {
     const std::vector<uint32_t> ids = golden.ids("ids");
     std::vector<float> logits(ids.size() * model.c->config.vocab_size);
     Stages stages;
-    ASSERT_EQ(mzv_gpt2_forward(&model.c->gpt2, ids.data(), uint32_t(ids.size()), &stages.hooks, logits.data()), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(
+        mzv_gpt2_forward(&model.c->gpt2, ids.data(), uint32_t(ids.size()), &stages.hooks, logits.data()),
+        MZV_OK)
+        << mzv_last_error();
     EXPECT_LT(largest_difference(logits, golden.floats("logits")), tolerance);
     for (uint32_t i = 0; i < model.c->config.n_layer; i++) {
         const std::string n = std::to_string(i);
-        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_NORM1_IN, i), golden.floats("hidden." + n)), tolerance) << i;
-        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ATTENTION, i), golden.floats("attention." + n)), tolerance) << i;
+        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_NORM1_IN, i), golden.floats("hidden." + n)),
+                  tolerance)
+            << i;
+        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ATTENTION, i), golden.floats("attention." + n)),
+                  tolerance)
+            << i;
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Small, Gpt2Vectors, testing::Values("gpt2-untied", "gpt2-f16", "gpt2-bf16", "gpt2-buffers"));
+INSTANTIATE_TEST_SUITE_P(Small, Gpt2Vectors,
+                         testing::Values("gpt2-untied", "gpt2-f16", "gpt2-bf16", "gpt2-buffers"));
 
 class BertVectors : public testing::TestWithParam<const char *> {};
 
@@ -78,13 +90,23 @@ TEST_P(BertVectors, MatchPyTorch) {
     const bool has_pooler = golden.has("pooled"), has_logits = golden.has("logits");
     EXPECT_EQ(model.c->bert.pooler_weight != nullptr, has_pooler);
     EXPECT_EQ(c.classifier, has_logits);
-    const mzv_bert_outputs out = { hidden.data(), has_pooler ? pooled.data() : nullptr, has_logits ? logits.data() : nullptr };
+    const mzv_bert_outputs out = { hidden.data(), has_pooler ? pooled.data() : nullptr,
+                                   has_logits ? logits.data() : nullptr };
     Stages stages;
-    ASSERT_EQ(mzv_bert_forward(&model.c->bert, ids.data(), types.data(), uint32_t(ids.size()), &stages.hooks, &out), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(
+        mzv_bert_forward(&model.c->bert, ids.data(), types.data(), uint32_t(ids.size()), &stages.hooks, &out),
+        MZV_OK)
+        << mzv_last_error();
     EXPECT_LT(largest_difference(stages.at(MZV_STAGE_EMBEDDING, 0), golden.floats("hidden.0")), tolerance);
     for (uint32_t i = 0; i < c.n_layer; i++) {
-        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ATTENTION, i), golden.floats("attention." + std::to_string(i))), tolerance) << i;
-        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_NORM2, i), golden.floats("hidden." + std::to_string(i + 1))), tolerance) << i;
+        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ATTENTION, i),
+                                     golden.floats("attention." + std::to_string(i))),
+                  tolerance)
+            << i;
+        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_NORM2, i),
+                                     golden.floats("hidden." + std::to_string(i + 1))),
+                  tolerance)
+            << i;
     }
     EXPECT_LT(largest_difference(hidden, golden.floats("hidden." + std::to_string(c.n_layer))), tolerance);
     if (has_pooler) {
@@ -95,24 +117,32 @@ TEST_P(BertVectors, MatchPyTorch) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Small, BertVectors, testing::Values("bert-classifier", "bert-f16", "bert-bf16", "bert-bare"));
+INSTANTIATE_TEST_SUITE_P(Small, BertVectors,
+                         testing::Values("bert-classifier", "bert-f16", "bert-bf16", "bert-bare"));
 
 std::string shakespeare() { return std::string(MZV_SOURCE_DIR) + "/models/gpt2-shakespeare-char"; }
 
 TEST(ShippedCheckpoint, MatchesPyTorchAndItsGoldenTensors) {
     const Model model(shakespeare());
     ASSERT_NE(model.c, nullptr);
-    for (const std::string &file : { vectors("gpt2-shakespeare-char/expected.safetensors"), shakespeare() + "/golden.safetensors" }) {
+    for (const std::string &file :
+         { vectors("gpt2-shakespeare-char/expected.safetensors"), shakespeare() + "/golden.safetensors" }) {
         const Golden golden(file);
         const std::vector<uint32_t> ids = golden.ids(golden.has("ids") ? "ids" : "input_ids");
         std::vector<float> logits(ids.size() * 65);
         Stages stages;
-        ASSERT_EQ(mzv_gpt2_forward(&model.c->gpt2, ids.data(), uint32_t(ids.size()), &stages.hooks, logits.data()), MZV_OK);
+        ASSERT_EQ(
+            mzv_gpt2_forward(&model.c->gpt2, ids.data(), uint32_t(ids.size()), &stages.hooks, logits.data()),
+            MZV_OK);
         EXPECT_LT(largest_difference(logits, golden.floats("logits")), tolerance) << file;
         if (!golden.has("block0")) continue;
-        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_EMBEDDING, 0), golden.floats("embeddings")), tolerance);
+        EXPECT_LT(largest_difference(stages.at(MZV_STAGE_EMBEDDING, 0), golden.floats("embeddings")),
+                  tolerance);
         for (uint32_t i = 0; i < 4; i++) {
-            EXPECT_LT(largest_difference(stages.at(MZV_STAGE_BLOCK, i), golden.floats("block" + std::to_string(i))), tolerance) << i;
+            EXPECT_LT(
+                largest_difference(stages.at(MZV_STAGE_BLOCK, i), golden.floats("block" + std::to_string(i))),
+                tolerance)
+                << i;
         }
     }
 }
@@ -124,7 +154,8 @@ TEST(ShippedCheckpoint, WritesWhatItWroteInTraining) {
     std::vector<uint32_t> ids(128);
     std::vector<float> logits(65);
     uint32_t n = 0;
-    ASSERT_EQ(mzv_checkpoint_encode(model.c, text.data(), text.size(), ids.data(), 128, &n), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_checkpoint_encode(model.c, text.data(), text.size(), ids.data(), 128, &n), MZV_OK)
+        << mzv_last_error();
     mzv_gpt2_state *state = nullptr;
     ASSERT_EQ(mzv_gpt2_state_create(&state, &model.c->gpt2, 128), MZV_OK);
     for (uint32_t i = 0; i < n; i++) ASSERT_EQ(mzv_gpt2_step(state, ids[i], nullptr, logits.data()), MZV_OK);
@@ -139,7 +170,8 @@ TEST(ShippedCheckpoint, WritesWhatItWroteInTraining) {
     }
     mzv_gpt2_state_destroy(state);
     /* greedy_from_ROMEO of golden.safetensors, by NumPy when the model was trained */
-    const std::string expected = "ROMEO:\nI will not so shall be so much a base a brother,\nAnd there the state of the state of the world.\n\n"
+    const std::string expected = "ROMEO:\nI will not so shall be so much a base a brother,\nAnd there the "
+                                 "state of the state of the world.\n\n"
                                  "KING RICHARD III:\nWhat ";
     EXPECT_EQ(text.substr(0, expected.size()), expected);
 }
@@ -173,8 +205,9 @@ TEST(SharedCheckpoint, GptNanoSort) {
     const Golden golden(folder + "/golden.safetensors");
     ASSERT_NE(model.c, nullptr);
     const std::vector<uint32_t> ids = golden.ids("idx");
-    const std::vector<float> expected = golden.floats("lm_head"), qkv = golden.floats("q"), projected = golden.floats("yProj"),
-                             fc = golden.floats("fc"), block2 = golden.floats("block2");
+    const std::vector<float> expected = golden.floats("lm_head"), qkv = golden.floats("q"),
+                             projected = golden.floats("yProj"), fc = golden.floats("fc"),
+                             block2 = golden.floats("block2");
     const auto part = [](const std::vector<float> &x, size_t b) {
         const size_t n = x.size() / 3;
         return std::vector<float>(x.begin() + b * n, x.begin() + (b + 1) * n);
@@ -182,7 +215,8 @@ TEST(SharedCheckpoint, GptNanoSort) {
     for (size_t b = 0; b < 3; b++) { /* batch of 3 texts of 11 tokens */
         std::vector<float> logits(11 * 3);
         Stages stages;
-        ASSERT_EQ(mzv_gpt2_forward(&model.c->gpt2, ids.data() + 11 * b, 11, &stages.hooks, logits.data()), MZV_OK);
+        ASSERT_EQ(mzv_gpt2_forward(&model.c->gpt2, ids.data() + 11 * b, 11, &stages.hooks, logits.data()),
+                  MZV_OK);
         EXPECT_LT(largest_difference(logits, part(expected, b)), tolerance);
         EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ATTENTION, 0), part(projected, b)), tolerance);
         EXPECT_LT(largest_difference(stages.at(MZV_STAGE_ACTIVATION, 0), part(fc, b)), tolerance);
@@ -232,8 +266,10 @@ TEST(SharedCheckpoint, BertTinySst2) {
         const std::vector<uint32_t> ids = golden.ids(p + "input_ids");
         std::vector<float> hidden(ids.size() * 128), logits(2), embedded(ids.size() * 128);
         const mzv_bert_outputs out = { hidden.data(), nullptr, logits.data() };
-        ASSERT_EQ(mzv_bert_embed(&model.c->bert, ids.data(), nullptr, uint32_t(ids.size()), embedded.data()), MZV_OK);
-        ASSERT_EQ(mzv_bert_forward(&model.c->bert, ids.data(), nullptr, uint32_t(ids.size()), nullptr, &out), MZV_OK);
+        ASSERT_EQ(mzv_bert_embed(&model.c->bert, ids.data(), nullptr, uint32_t(ids.size()), embedded.data()),
+                  MZV_OK);
+        ASSERT_EQ(mzv_bert_forward(&model.c->bert, ids.data(), nullptr, uint32_t(ids.size()), nullptr, &out),
+                  MZV_OK);
         EXPECT_LT(largest_difference(embedded, golden.floats(p + "embeddings")), tolerance) << s;
         EXPECT_LT(largest_difference(hidden, golden.floats(p + "encoder_out")), tolerance) << s;
         EXPECT_LT(largest_difference(logits, golden.floats(p + "logits")), tolerance) << s;
@@ -265,7 +301,8 @@ TEST(SharedCheckpoint, Gpt2SmallAttentionOfLayer0) {
             ASSERT_EQ(mzv_float_attention_head(&m, h, normed.data(), n, 0, head.data()), MZV_OK);
             std::vector<float> expected;
             for (uint32_t t = 0; t < n; t++) {
-                expected.insert(expected.end(), heads.begin() + t * 768 + h * 64, heads.begin() + t * 768 + (h + 1) * 64);
+                expected.insert(expected.end(), heads.begin() + t * 768 + h * 64,
+                                heads.begin() + t * 768 + (h + 1) * 64);
             }
             EXPECT_LT(largest_difference(head, expected), tolerance) << h;
         }

@@ -1,4 +1,5 @@
-/* Loading folders: what is accepted, and one test per way in which config.json, tensors and vocabulary can disagree. */
+/* Loading folders: what is accepted, and one test per way in which config.json, tensors and vocabulary can
+ * disagree. */
 #include "runtime/checkpoint.h"
 
 #include <gtest/gtest.h>
@@ -17,15 +18,17 @@ namespace {
 
 using Tensors = std::vector<forge::Tensor>;
 
-const char gpt2_config[] = "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"], \"n_layer\": 2, \"n_head\": 2, "
-                           "\"n_embd\": 4, \"n_inner\": 6, \"n_positions\": 5, \"vocab_size\": 3}";
+const char gpt2_config[] =
+    "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"], \"n_layer\": 2, \"n_head\": 2, "
+    "\"n_embd\": 4, \"n_inner\": 6, \"n_positions\": 5, \"vocab_size\": 3}";
 
 /* Values that are exact in F16 and BF16, different for every tensor. */
 forge::Tensor ramp(const std::string &name, const std::vector<uint64_t> &shape) {
     uint64_t n = 1;
     for (const uint64_t d : shape) n *= d;
     std::vector<float> values(n);
-    for (uint64_t i = 0; i < n; i++) values[i] = static_cast<float>(int((i * 7 + name.size() * 3) % 31) - 15) / 16;
+    for (uint64_t i = 0; i < n; i++)
+        values[i] = static_cast<float>(int((i * 7 + name.size() * 3) % 31) - 15) / 16;
     return forge::f32(name, shape, values);
 }
 
@@ -62,7 +65,8 @@ forge::Tensor *named(Tensors *tensors, const std::string &name) {
 }
 
 void drop(Tensors *tensors, const std::string &name) {
-    tensors->erase(std::remove_if(tensors->begin(), tensors->end(), [&](const forge::Tensor &t) { return t.name == name; }),
+    tensors->erase(std::remove_if(tensors->begin(), tensors->end(),
+                                  [&](const forge::Tensor &t) { return t.name == name; }),
                    tensors->end());
 }
 
@@ -146,10 +150,12 @@ TEST(Checkpoint, BuffersAreIgnoredByName) {
     tensors.push_back(ramp("h.1.attn.masked_bias", {}));
     const Loaded l(gpt2_config, tensors);
     EXPECT_EQ(l.status, MZV_OK) << l.message;
-    for (const char *name : { "h.2.attn.bias", "h.00000001.attn.bias", "h..attn.bias", "attn.bias", "h.0.attn.bias2", "embeddings.position_ids" }) {
+    for (const char *name : { "h.2.attn.bias", "h.00000001.attn.bias", "h..attn.bias", "attn.bias",
+                              "h.0.attn.bias2", "embeddings.position_ids" }) {
         Tensors more = gpt2_tensors();
         more.push_back(ramp(name, { 1 }));
-        expect_refused(Loaded(gpt2_config, more), 76, std::string("tensor '") + name + "': expected no such tensor");
+        expect_refused(Loaded(gpt2_config, more), 76,
+                       std::string("tensor '") + name + "': expected no such tensor");
     }
 }
 
@@ -157,14 +163,16 @@ TEST(Checkpoint, Rule76Missing) {
     for (const forge::Tensor &t : gpt2_tensors()) {
         Tensors tensors = gpt2_tensors();
         drop(&tensors, t.name);
-        expect_refused(Loaded(gpt2_config, tensors), 76, "tensor '" + t.name + "': expected by config.json, found none");
+        expect_refused(Loaded(gpt2_config, tensors), 76,
+                       "tensor '" + t.name + "': expected by config.json, found none");
     }
 }
 
 TEST(Checkpoint, Rule76Extra) {
     Tensors tensors = gpt2_tensors();
     add_layer(&tensors, "h.2.", true);
-    expect_refused(Loaded(gpt2_config, tensors), 76, "'h.2.ln_1.weight': expected no such tensor by config.json (gpt2, 2 layers)");
+    expect_refused(Loaded(gpt2_config, tensors), 76,
+                   "'h.2.ln_1.weight': expected no such tensor by config.json (gpt2, 2 layers)");
     tensors = gpt2_tensors();
     tensors.push_back(ramp("transformer.wte.weight", { 3, 4 })); /* beside wte.weight */
     expect_refused(Loaded(gpt2_config, tensors), 76, "'wte.weight'");
@@ -175,23 +183,27 @@ TEST(Checkpoint, Rule76WrongShape) {
     for (const auto &shape : shapes) {
         Tensors tensors = gpt2_tensors();
         *named(&tensors, "h.1.attn.c_attn.weight") = ramp("h.1.attn.c_attn.weight", shape);
-        expect_refused(Loaded(gpt2_config, tensors), 76, "'h.1.attn.c_attn.weight': expected shape [4, 12] by config.json, found [");
+        expect_refused(Loaded(gpt2_config, tensors), 76,
+                       "'h.1.attn.c_attn.weight': expected shape [4, 12] by config.json, found [");
     }
     std::string config = gpt2_config; /* a vocabulary larger than the embedding */
     config.replace(config.find("\"vocab_size\": 3"), 15, "\"vocab_size\": 4");
-    expect_refused(Loaded(config, gpt2_tensors()), 76, "'wte.weight': expected shape [4, 4] by config.json, found [3, 4]");
+    expect_refused(Loaded(config, gpt2_tensors()), 76,
+                   "'wte.weight': expected shape [4, 4] by config.json, found [3, 4]");
 }
 
 TEST(Checkpoint, Rule72DtypeOfAWeight) {
     Tensors tensors = gpt2_tensors();
     named(&tensors, "ln_f.bias")->dtype = "I32";
-    expect_refused(Loaded(gpt2_config, tensors), 72, "'ln_f.bias': dtype: expected F32, F16 or BF16, found I32");
+    expect_refused(Loaded(gpt2_config, tensors), 72,
+                   "'ln_f.bias': dtype: expected F32, F16 or BF16, found I32");
 }
 
 TEST(Checkpoint, Rule77NotFinite) {
     Tensors tensors = gpt2_tensors();
     named(&tensors, "h.1.ln_2.bias")->bytes.replace(8, 4, std::string("\0\0\xc0\x7f", 4));
-    expect_refused(Loaded(gpt2_config, tensors), 77, "'h.1.ln_2.bias': value 2: expected a finite number, found NaN");
+    expect_refused(Loaded(gpt2_config, tensors), 77,
+                   "'h.1.ln_2.bias': value 2: expected a finite number, found NaN");
 }
 
 TEST(Checkpoint, AStoredTiedHeadMustBeTheEmbedding) {
@@ -211,12 +223,14 @@ TEST(Checkpoint, AStoredTiedHeadMustBeTheEmbedding) {
     const Loaded own(untied, tensors);
     ASSERT_EQ(own.status, MZV_OK) << own.message;
     EXPECT_NE(own.c->gpt2.head, own.c->gpt2.wte);
-    expect_refused(Loaded(untied, gpt2_tensors()), 76, "'lm_head.weight': expected by config.json, found none");
+    expect_refused(Loaded(untied, gpt2_tensors()), 76,
+                   "'lm_head.weight': expected by config.json, found none");
 }
 
 TEST(Checkpoint, ModulesAlone) {
-    const char config[] = "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2Attention\"], \"n_layer\": 3, \"n_head\": 2, "
-                          "\"n_embd\": 4, \"n_positions\": 5}";
+    const char config[] =
+        "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2Attention\"], \"n_layer\": 3, \"n_head\": 2, "
+        "\"n_embd\": 4, \"n_positions\": 5}";
     Tensors tensors;
     add_layer(&tensors, "h.1.", false);
     const Loaded l(config, tensors);
@@ -233,10 +247,12 @@ TEST(Checkpoint, ModulesAlone) {
     Tensors positions = tensors;
     positions.push_back(ramp("wpe.weight", { 5, 4 }));
     EXPECT_EQ(Loaded(config, positions).status, MZV_OK);
-    expect_refused(Loaded(config, { ramp("wpe.weight", { 5, 4 }) }), 76, "at least one of 3 layers, found none");
+    expect_refused(Loaded(config, { ramp("wpe.weight", { 5, 4 }) }), 76,
+                   "at least one of 3 layers, found none");
     Tensors partial = tensors;
     drop(&partial, "h.1.attn.c_proj.bias");
-    expect_refused(Loaded(config, partial), 76, "'h.1.attn.c_proj.bias': expected by config.json, found none");
+    expect_refused(Loaded(config, partial), 76,
+                   "'h.1.attn.c_proj.bias': expected by config.json, found none");
     partial = tensors;
     drop(&partial, "h.1.ln_1.weight");
     expect_refused(Loaded(config, partial), 76, "not the ones of the same module before it");
@@ -257,14 +273,17 @@ TEST(Checkpoint, Rule26NeededAgainstAvailable) {
         const auto add = [&](const std::string &name, const std::vector<uint64_t> &shape) {
             uint64_t n = 4;
             for (const uint64_t d : shape) n *= d;
-            out += (out.size() > 1 ? "," : "") + forge::entry(name, "F32", forge::shape_text(shape), std::to_string(at), std::to_string(at + n));
+            out += (out.size() > 1 ? "," : "") + forge::entry(name, "F32", forge::shape_text(shape),
+                                                              std::to_string(at), std::to_string(at + n));
             at += n;
         };
         const uint64_t c = 65536;
         add("wte.weight", { 16777216, c });
         add("wpe.weight", { 5, c });
         for (const std::string p : { "h.0.", "h.1." }) {
-            for (const char *name : { "ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias", "attn.c_proj.bias", "mlp.c_proj.bias" }) add(p + name, { c });
+            for (const char *name : { "ln_1.weight", "ln_1.bias", "ln_2.weight", "ln_2.bias",
+                                      "attn.c_proj.bias", "mlp.c_proj.bias" })
+                add(p + name, { c });
             add(p + "attn.c_attn.weight", { c, 3 * c });
             add(p + "attn.c_attn.bias", { 3 * c });
             add(p + "attn.c_proj.weight", { c, c });
@@ -295,7 +314,8 @@ TEST(Checkpoint, Rule78ShardsAndPickles) {
     l.folder.write("pytorch_model.bin", "PK");
     l.load();
     expect_refused(l, 4, "pickles are never read");
-    l.folder.write("model.safetensors.index.json", "{\"weight_map\": {\"wte.weight\": \"../../etc/passwd\"}}");
+    l.folder.write("model.safetensors.index.json",
+                   "{\"weight_map\": {\"wte.weight\": \"../../etc/passwd\"}}");
     l.load();
     expect_refused(l, 78, "sharded checkpoints are not read");
 }
@@ -318,13 +338,17 @@ TEST(Checkpoint, Vocabulary) {
     const Loaded with(gpt2_config, gpt2_tensors(), "{\"x\": 0, \"y\": 1, \"z\": 2}");
     ASSERT_EQ(with.status, MZV_OK) << with.message;
     ASSERT_EQ(mzv_checkpoint_encode(with.c, "zxy", 3, ids, 8, &n), MZV_OK);
-    EXPECT_EQ(std::vector<uint32_t>(ids, ids + n), (std::vector<uint32_t>{ 2, 0, 1 }));
+    EXPECT_EQ(std::vector<uint32_t>(ids, ids + n), (std::vector<uint32_t> { 2, 0, 1 }));
     EXPECT_EQ(mzv_checkpoint_encode(with.c, "xxxxxx", 6, ids, 8, &n), MZV_ERR_ARGUMENT); /* 5 positions */
-    EXPECT_NE(std::string(mzv_last_error()).find("at most 5 characters"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("at most 5 characters"), std::string::npos)
+        << mzv_last_error();
 
     const Loaded without(gpt2_config, gpt2_tensors()), subwords(gpt2_config, gpt2_tensors(), "{\"the\": 0}");
     EXPECT_EQ(mzv_checkpoint_encode(without.c, "x", 1, ids, 8, &n), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("there is no vocab.json); give token ids, such as --ids 1,2,3"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(
+        std::string(mzv_last_error()).find("there is no vocab.json); give token ids, such as --ids 1,2,3"),
+        std::string::npos)
+        << mzv_last_error();
     ASSERT_EQ(subwords.status, MZV_OK) << subwords.message;
     EXPECT_EQ(mzv_checkpoint_encode(subwords.c, "x", 1, ids, 8, &n), MZV_ERR_ARGUMENT);
     EXPECT_NE(std::string(mzv_last_error()).find("holds subwords"), std::string::npos) << mzv_last_error();

@@ -11,11 +11,18 @@ namespace {
 
 using Fields = std::map<std::string, std::string>;
 
-const Fields gpt2 = { { "model_type", "\"gpt2\"" }, { "architectures", "[\"GPT2LMHeadModel\"]" }, { "n_layer", "2" },
-                      { "n_head", "3" }, { "n_embd", "12" }, { "n_positions", "7" }, { "vocab_size", "5" } };
-const Fields bert = { { "model_type", "\"bert\"" }, { "architectures", "[\"BertForSequenceClassification\"]" },
-                      { "num_hidden_layers", "2" }, { "num_attention_heads", "2" }, { "hidden_size", "8" },
-                      { "intermediate_size", "9" }, { "max_position_embeddings", "7" }, { "vocab_size", "5" },
+const Fields gpt2 = { { "model_type", "\"gpt2\"" }, { "architectures", "[\"GPT2LMHeadModel\"]" },
+                      { "n_layer", "2" },           { "n_head", "3" },
+                      { "n_embd", "12" },           { "n_positions", "7" },
+                      { "vocab_size", "5" } };
+const Fields bert = { { "model_type", "\"bert\"" },
+                      { "architectures", "[\"BertForSequenceClassification\"]" },
+                      { "num_hidden_layers", "2" },
+                      { "num_attention_heads", "2" },
+                      { "hidden_size", "8" },
+                      { "intermediate_size", "9" },
+                      { "max_position_embeddings", "7" },
+                      { "vocab_size", "5" },
                       { "type_vocab_size", "2" } };
 
 /* `fields` with some replaced; an empty value removes the field. */
@@ -59,8 +66,12 @@ TEST(Config, Gpt2AndItsDefaults) {
     EXPECT_EQ(c.activation, MZV_ACTIVATION_GELU_TANH);
     ASSERT_EQ(parse(&c, text(gpt2, { { "n_inner", "null" }, { "architectures", "" } })), MZV_OK);
     EXPECT_EQ(c.n_inner, 48u);
-    ASSERT_EQ(parse(&c, text(gpt2, { { "n_inner", "20" }, { "tie_word_embeddings", "false" }, { "layer_norm_epsilon", "0.25" },
-                                     { "activation_function", "\"relu\"" }, { "scale_attn_weights", "true" } })), MZV_OK);
+    ASSERT_EQ(parse(&c, text(gpt2, { { "n_inner", "20" },
+                                     { "tie_word_embeddings", "false" },
+                                     { "layer_norm_epsilon", "0.25" },
+                                     { "activation_function", "\"relu\"" },
+                                     { "scale_attn_weights", "true" } })),
+              MZV_OK);
     EXPECT_EQ(c.n_inner, 20u);
     EXPECT_FALSE(c.tied);
     EXPECT_EQ(c.eps, 0.25);
@@ -69,7 +80,9 @@ TEST(Config, Gpt2AndItsDefaults) {
 
 TEST(Config, Gpt2AttentionNeedsNoVocabulary) {
     mzv_model_config c;
-    ASSERT_EQ(parse(&c, text(gpt2, { { "architectures", "[\"GPT2Attention\"]" }, { "vocab_size", "" } })), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(parse(&c, text(gpt2, { { "architectures", "[\"GPT2Attention\"]" }, { "vocab_size", "" } })),
+              MZV_OK)
+        << mzv_last_error();
     EXPECT_TRUE(c.module_only);
     EXPECT_FALSE(c.tied);
     EXPECT_EQ(c.vocab_size, 0u);
@@ -85,18 +98,22 @@ TEST(Config, BertAndItsDefaults) {
     EXPECT_EQ(c.n_types, 2u);
     EXPECT_EQ(c.eps, 1e-12);
     EXPECT_EQ(c.activation, MZV_ACTIVATION_GELU);
-    ASSERT_EQ(parse(&c, text(bert, { { "id2label", "{\"0\": \"a\", \"1\": \"b\", \"2\": \"c\"}" } })), MZV_OK);
+    ASSERT_EQ(parse(&c, text(bert, { { "id2label", "{\"0\": \"a\", \"1\": \"b\", \"2\": \"c\"}" } })),
+              MZV_OK);
     EXPECT_EQ(c.n_labels, 3u);
     ASSERT_EQ(parse(&c, text(bert, { { "num_labels", "4" } })), MZV_OK);
     EXPECT_EQ(c.n_labels, 4u);
-    ASSERT_EQ(parse(&c, text(bert, { { "architectures", "[\"BertModel\"]" }, { "position_embedding_type", "\"absolute\"" } })), MZV_OK);
+    ASSERT_EQ(parse(&c, text(bert, { { "architectures", "[\"BertModel\"]" },
+                                     { "position_embedding_type", "\"absolute\"" } })),
+              MZV_OK);
     EXPECT_FALSE(c.classifier);
     EXPECT_EQ(c.n_labels, 0u);
 }
 
 TEST(Config, Rule79UnknownArchitecture) {
     expect_refused(text(gpt2, { { "model_type", "\"llama\"" } }), 79, "found llama");
-    expect_refused(text(gpt2, { { "model_type", "\"llama\"" } }), 79, "gpt2 (GPT2LMHeadModel, GPT2Attention) or bert");
+    expect_refused(text(gpt2, { { "model_type", "\"llama\"" } }), 79,
+                   "gpt2 (GPT2LMHeadModel, GPT2Attention) or bert");
     expect_refused(text(gpt2, { { "model_type", "" } }), 79, "found nothing");
     expect_refused(text(gpt2, { { "model_type", "1" } }), 79, "found 1");
     expect_refused(text(gpt2, { { "architectures", "[\"GPT2Model\"]" } }), 79, "found GPT2Model");
@@ -110,8 +127,8 @@ TEST(Config, Rule79Sizes) {
     for (const Fields &fields : { gpt2, bert }) {
         for (const auto &[key, unused] : fields) {
             if (key == "model_type" || key == "architectures") continue;
-            for (const char *bad : { "0", "-1", "2147483648", "4294967296", "9223372036854775807", "1.0", "1e3", "\"2\"", "null",
-                                     "[2]", "true" }) {
+            for (const char *bad : { "0", "-1", "2147483648", "4294967296", "9223372036854775807", "1.0",
+                                     "1e3", "\"2\"", "null", "[2]", "true" }) {
                 expect_refused(text(fields, { { key, bad } }), 79, key + ": expected an integer from 1 to ");
             }
             expect_refused(text(fields, { { key, "" } }), 79, "found nothing");
@@ -138,7 +155,8 @@ TEST(Config, Rule79WhatTheModelWouldComputeOtherwise) {
     expect_refused(text(gpt2, { { "add_cross_attention", "true" } }), 79, "add_cross_attention");
     expect_refused(text(gpt2, { { "tie_word_embeddings", "1" } }), 79, "true or false, found 1");
     expect_refused(text(bert, { { "is_decoder", "true" } }), 79, "is_decoder");
-    expect_refused(text(bert, { { "position_embedding_type", "\"relative_key\"" } }), 79, "found relative_key");
+    expect_refused(text(bert, { { "position_embedding_type", "\"relative_key\"" } }), 79,
+                   "found relative_key");
 }
 
 TEST(Config, Rule79Epsilon) {
@@ -164,8 +182,10 @@ TEST(Config, FilesAreBounded) {
     EXPECT_EQ(mzv_config_load(&c, folder.path("none").c_str()), MZV_ERR_IO);
     EXPECT_EQ(mzv_config_load(&c, folder.write("empty", "").c_str()), MZV_ERR_FORMAT);
     EXPECT_NE(std::string(mzv_last_error()).find("rule 1:"), std::string::npos);
-    EXPECT_EQ(mzv_config_load(&c, folder.write("long", text(gpt2) + std::string(1 << 20, ' ')).c_str()), MZV_ERR_FORMAT);
-    EXPECT_NE(std::string(mzv_last_error()).find("at most 1048576 bytes"), std::string::npos) << mzv_last_error();
+    EXPECT_EQ(mzv_config_load(&c, folder.write("long", text(gpt2) + std::string(1 << 20, ' ')).c_str()),
+              MZV_ERR_FORMAT);
+    EXPECT_NE(std::string(mzv_last_error()).find("at most 1048576 bytes"), std::string::npos)
+        << mzv_last_error();
     EXPECT_EQ(mzv_config_load(&c, folder.write("good", text(gpt2) + "\n").c_str()), MZV_OK);
 }
 

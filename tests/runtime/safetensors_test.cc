@@ -53,7 +53,8 @@ std::string one(const std::string &dtype, const std::string &shape, const std::s
 }
 
 TEST(Safetensors, ReadsTensorsInTheOrderOfTheData) {
-    const Opened o(forge::safetensors({ forge::f32("b", { 2, 1 }, { 1.5f, -2.0f }), forge::f32("a", { 3 }, { 4, 5, 6 }),
+    const Opened o(forge::safetensors({ forge::f32("b", { 2, 1 }, { 1.5f, -2.0f }),
+                                        forge::f32("a", { 3 }, { 4, 5, 6 }),
                                         { "scalar", "I64", {}, std::string(8, '\x7') } }));
     ASSERT_EQ(o.status, MZV_OK) << o.message;
     ASSERT_EQ(mzv_safetensors_count(o.st), 3u);
@@ -71,7 +72,9 @@ TEST(Safetensors, ReadsTensorsInTheOrderOfTheData) {
 }
 
 TEST(Safetensors, TakesMetadataPaddingAndNoTensors) {
-    EXPECT_EQ(Opened(file("{\"__metadata__\":{\"k\":\"v\"}," + entry("a", "F32", "[1]", "0", "4") + "}   ", four_bytes)).status,
+    EXPECT_EQ(Opened(file("{\"__metadata__\":{\"k\":\"v\"}," + entry("a", "F32", "[1]", "0", "4") + "}   ",
+                          four_bytes))
+                  .status,
               MZV_OK);
     EXPECT_EQ(Opened(file("{}", "")).status, MZV_OK);
 }
@@ -79,8 +82,10 @@ TEST(Safetensors, TakesMetadataPaddingAndNoTensors) {
 /* Expected values by IEEE 754: written here as hexadecimal constants, not computed. */
 TEST(Safetensors, WidensHalfPrecisionExactly) {
     const uint16_t half[] = { 0x0000, 0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x83ff, 0x3555, 0x8000 };
-    const float as_f16[] = { 0.0f, 1.0f, -2.0f, 65504.0f, 0x1p-14f, 0x1p-24f, -0x1.ff8p-15f, 0x1.554p-2f, -0.0f };
-    const float as_bf16[] = { 0.0f, 0x1p-7f, -2.0f, 0x1.fep+120f, 0x1p-119f, 0x1p-133f, -0x1.fep-120f, 0x1.aap-21f, -0.0f };
+    const float as_f16[] = { 0.0f,     1.0f,          -2.0f,       65504.0f, 0x1p-14f,
+                             0x1p-24f, -0x1.ff8p-15f, 0x1.554p-2f, -0.0f };
+    const float as_bf16[] = { 0.0f,      0x1p-7f,       -2.0f,       0x1.fep+120f, 0x1p-119f,
+                              0x1p-133f, -0x1.fep-120f, 0x1.aap-21f, -0.0f };
     const std::string bytes(reinterpret_cast<const char *>(half), sizeof half);
     const Opened o(forge::safetensors({ { "h", "F16", { 9 }, bytes }, { "b", "BF16", { 9 }, bytes } }));
     ASSERT_EQ(o.status, MZV_OK) << o.message;
@@ -114,8 +119,8 @@ TEST(Safetensors, Rule4OtherFormats) {
 TEST(Safetensors, Rule9HeaderLengthField) {
     const std::string good = one("F32", "[1]", "0", "4");
     const uint64_t n = good.size() - 12;
-    for (const uint64_t length : { uint64_t(0), uint64_t(1), uint64_t(1) << 31, uint64_t(1) << 32, uint64_t(1) << 63,
-                                   UINT64_MAX, uint64_t(16 << 20) + 1 }) {
+    for (const uint64_t length : { uint64_t(0), uint64_t(1), uint64_t(1) << 31, uint64_t(1) << 32,
+                                   uint64_t(1) << 63, UINT64_MAX, uint64_t(16 << 20) + 1 }) {
         expect_refused(forge::le64(length) + good.substr(8), 9, "found " + std::to_string(length));
     }
     expect_refused(forge::le64(n + 5) + good.substr(8), 9, "found " + std::to_string(n + 5));
@@ -124,7 +129,8 @@ TEST(Safetensors, Rule9HeaderLengthField) {
 }
 
 TEST(Safetensors, TruncatedAtEveryByteIsRefused) {
-    const std::string good = forge::safetensors({ forge::f32("a", { 2, 2 }, { 1, 2, 3, 4 }), forge::f32("b", { 1 }, { 5 }) });
+    const std::string good =
+        forge::safetensors({ forge::f32("a", { 2, 2 }, { 1, 2, 3, 4 }), forge::f32("b", { 1 }, { 5 }) });
     ASSERT_EQ(Opened(good).status, MZV_OK);
     for (size_t n = 0; n < good.size(); n++) {
         const Opened o(good.substr(0, n));
@@ -132,9 +138,11 @@ TEST(Safetensors, TruncatedAtEveryByteIsRefused) {
     }
 }
 
-/* Every single-byte change either is refused or leaves a file that is consistent in itself: no crash, no leak. */
+/* Every single-byte change either is refused or leaves a file that is consistent in itself: no crash, no
+ * leak. */
 TEST(Safetensors, FlippedBytesNeverCrash) {
-    const std::string good = forge::safetensors({ forge::f32("a", { 2, 2 }, { 1, 2, 3, 4 }), forge::f32("b", { 1 }, { 5 }) });
+    const std::string good =
+        forge::safetensors({ forge::f32("a", { 2, 2 }, { 1, 2, 3, 4 }), forge::f32("b", { 1 }, { 5 }) });
     for (size_t i = 0; i < good.size(); i++) {
         for (const int mask : { 0x01, 0x10, 0x80, 0xff }) {
             std::string bad = good;
@@ -181,7 +189,8 @@ TEST(Safetensors, Rule24FileShrinksWhileOpen) {
 
 TEST(Safetensors, Rule27ReadErrorsAndShortReads) {
     const forge::Folder folder;
-    const std::string path = folder.write("a", forge::safetensors({ forge::f32("a", { 4 }, { 1, 2, 3, 4 }) }));
+    const std::string path =
+        folder.write("a", forge::safetensors({ forge::f32("a", { 4 }, { 1, 2, 3, 4 }) }));
     mzv_safetensors *st = nullptr;
     for (int64_t i = 0; i < 2; i++) {
         mzv_test_fail_after(MZV_FAULT_READ, i, EIO);
@@ -199,7 +208,8 @@ TEST(Safetensors, Rule27ReadErrorsAndShortReads) {
 
 TEST(Safetensors, EveryFailedAllocationIsReportedAndLeaksNothing) {
     const forge::Folder folder;
-    const std::string path = folder.write("a", forge::safetensors({ forge::f32("a", { 4 }, { 1, 2, 3, 4 }) }));
+    const std::string path =
+        folder.write("a", forge::safetensors({ forge::f32("a", { 4 }, { 1, 2, 3, 4 }) }));
     const int64_t live = mzv_alloc_live();
     int failures = 0;
     for (int64_t i = 0; i < 64; i++) {
@@ -229,7 +239,9 @@ TEST(Safetensors, Rule25SparseFile) {
 }
 
 TEST(Safetensors, Rule29Names) {
-    const auto named = [](const std::string &name) { return file("{" + entry(name, "F32", "[1]", "0", "4") + "}", four_bytes); };
+    const auto named = [](const std::string &name) {
+        return file("{" + entry(name, "F32", "[1]", "0", "4") + "}", four_bytes);
+    };
     EXPECT_EQ(Opened(named(std::string(255, 'n'))).status, MZV_OK);
     expect_refused(named(std::string(256, 'n')), 29, "found 256");
     expect_refused(named(""), 29, "found 0");
@@ -251,19 +263,25 @@ TEST(Safetensors, Rule71NotAHeader) {
     expect_refused(file("{}x", ""), 71, "JSON");
     expect_refused(file("{}{}", ""), 71, "JSON");
     expect_refused(file(std::string("{}\0", 3), ""), 71, "JSON");
-    expect_refused(file("{" + entry("a", "F32", "[1]", "0", "4") + "," + entry("a", "F32", "[1]", "0", "4") + "}", four_bytes), 71,
-                   "duplicate");
+    expect_refused(
+        file("{" + entry("a", "F32", "[1]", "0", "4") + "," + entry("a", "F32", "[1]", "0", "4") + "}",
+             four_bytes),
+        71, "duplicate");
     expect_refused(file("{\"a\":1}", ""), 71, "expected an object");
     expect_refused(file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", ""), 71, "found 2 fields");
-    expect_refused(file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", four_bytes), 71, "found 4");
+    expect_refused(
+        file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", four_bytes), 71,
+        "found 4");
     expect_refused(file("{\"__metadata__\":1}", ""), 71, "__metadata__");
     expect_refused(file("{\"__metadata__\":{\"a\":1}}", ""), 71, "'a'");
 }
 
 TEST(Safetensors, Rule71Depth) {
-    expect_refused(file("{\"a\":" + std::string(8, '[') + std::string(8, ']') + "}", ""), 71, "nesting: expected at most 8, found 9");
+    expect_refused(file("{\"a\":" + std::string(8, '[') + std::string(8, ']') + "}", ""), 71,
+                   "nesting: expected at most 8, found 9");
     expect_refused(file("{\"a\":" + std::string(1 << 20, '[') + "}", ""), 71, "nesting");
-    EXPECT_NE(Opened(file("{\"a\":" + std::string(7, '[') + std::string(7, ']') + "}", "")).message.find("expected an object"),
+    EXPECT_NE(Opened(file("{\"a\":" + std::string(7, '[') + std::string(7, ']') + "}", ""))
+                  .message.find("expected an object"),
               std::string::npos);
 }
 
@@ -272,11 +290,13 @@ TEST(Safetensors, Rule71NumberFormats) {
         expect_refused(one("F32", std::string("[") + number + "]", "0", "4"), 71, "integer");
     }
     for (const char *number : { "-1", "9007199254740993", "9223372036854775807" }) {
-        expect_refused(one("F32", std::string("[") + number + "]", "0", "4"), 71, std::string("found ") + number);
+        expect_refused(one("F32", std::string("[") + number + "]", "0", "4"), 71,
+                       std::string("found ") + number);
         expect_refused(one("F32", "[1]", number, "4"), 71, std::string("found ") + number);
         expect_refused(one("F32", "[1]", "0", number), 71, std::string("found ") + number);
     }
-    for (const char *number : { "01", "+1", "0x1", "9223372036854775808", "18446744073709551616", "1e400", "NaN" }) {
+    for (const char *number :
+         { "01", "+1", "0x1", "9223372036854775808", "18446744073709551616", "1e400", "NaN" }) {
         expect_refused(one("F32", std::string("[") + number + "]", "0", "4"), 71, "JSON");
     }
 }
@@ -291,14 +311,16 @@ TEST(Safetensors, Rule71TooManyValuesTakeLittleMemory) {
     std::string most = "{\"a\":[{}";
     for (int i = 0; i < 65000; i++) most += ",{}";
     expect_refused(file(most + "]}", ""), 71, "expected an object");
-    EXPECT_LT(mzv_memory_peak() - before, 4 * bytes.size() + (64u << 20)); /* the test itself holds three copies */
+    EXPECT_LT(mzv_memory_peak() - before,
+              4 * bytes.size() + (64u << 20)); /* the test itself holds three copies */
 }
 
 TEST(Safetensors, Rule72Dtype) {
     expect_refused(one("F31", "[1]", "0", "4"), 72, "found 'F31'");
     expect_refused(one("f32", "[1]", "0", "4"), 72, "found 'f32'");
     expect_refused(one("", "[1]", "0", "4"), 72, "found ''");
-    expect_refused(file("{\"a\":{\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,4]}}", four_bytes), 72, "no string");
+    expect_refused(file("{\"a\":{\"dtype\":1,\"shape\":[1],\"data_offsets\":[0,4]}}", four_bytes), 72,
+                   "no string");
     const Opened o(one("I32", "[1]", "0", "4"));
     float value;
     ASSERT_EQ(o.status, MZV_OK);
@@ -324,9 +346,11 @@ TEST(Safetensors, Rule74Offsets) {
     for (const char *end : { "2147483648", "4294967296", "9007199254740992" }) {
         expect_refused(one("F32", "[1]", "0", end), 74, end);
     }
-    expect_refused(file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", four_bytes), 74, "2 numbers");
+    expect_refused(file("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", four_bytes), 74,
+                   "2 numbers");
     const auto two = [](const char *b1, const char *e1, const char *b2, const char *e2, size_t n) {
-        return file("{" + entry("a", "F32", "[1]", b1, e1) + "," + entry("b", "F32", "[1]", b2, e2) + "}", std::string(n, '\0'));
+        return file("{" + entry("a", "F32", "[1]", b1, e1) + "," + entry("b", "F32", "[1]", b2, e2) + "}",
+                    std::string(n, '\0'));
     };
     EXPECT_EQ(Opened(two("4", "8", "0", "4", 8)).status, MZV_OK);
     expect_refused(two("0", "4", "2", "6", 6), 74, "overlap");
@@ -339,7 +363,8 @@ TEST(Safetensors, Rule75ShapeAgainstRange) {
     expect_refused(one("F32", "[2]", "0", "4"), 75, "2 values of 4 bytes, found 4 bytes");
     expect_refused(one("F16", "[1]", "0", "4"), 75, "found 4 bytes");
     expect_refused(one("F32", "[1]", "0", "0", ""), 75, "found 0 bytes");
-    expect_refused(one("F64", "[9007199254740992,1024]", "0", "4"), 75, "found 4 bytes"); /* items * 8 overflows */
+    expect_refused(one("F64", "[9007199254740992,1024]", "0", "4"), 75,
+                   "found 4 bytes"); /* items * 8 overflows */
 }
 
 TEST(Safetensors, Rule77NotFinite) {
@@ -351,17 +376,23 @@ TEST(Safetensors, Rule77NotFinite) {
             changed[at] = bad;
             const Opened o(forge::safetensors({ forge::f32("a", { 200, 200 }, changed) }));
             ASSERT_EQ(o.status, MZV_OK);
-            EXPECT_EQ(mzv_safetensors_read(o.st, mzv_safetensors_tensor(o.st, 0), values.data()), MZV_ERR_FORMAT);
+            EXPECT_EQ(mzv_safetensors_read(o.st, mzv_safetensors_tensor(o.st, 0), values.data()),
+                      MZV_ERR_FORMAT);
             const std::string message = mzv_last_error();
-            EXPECT_NE(message.find("rule 77: tensor 'a': value " + std::to_string(at) + ":"), std::string::npos) << message;
+            EXPECT_NE(message.find("rule 77: tensor 'a': value " + std::to_string(at) + ":"),
+                      std::string::npos)
+                << message;
             EXPECT_NE(message.find(std::isnan(bad) ? "NaN" : "infinity"), std::string::npos) << message;
             values.assign(40000, 1.0f);
         }
     }
-    const Opened half(forge::safetensors({ { "h", "F16", { 1 }, std::string("\x00\x7c", 2) }, { "b", "BF16", { 1 }, "\xc0\x7f" } }));
+    const Opened half(forge::safetensors(
+        { { "h", "F16", { 1 }, std::string("\x00\x7c", 2) }, { "b", "BF16", { 1 }, "\xc0\x7f" } }));
     ASSERT_EQ(half.status, MZV_OK);
-    EXPECT_EQ(mzv_safetensors_read(half.st, mzv_safetensors_find(half.st, "h"), values.data()), MZV_ERR_FORMAT);
-    EXPECT_EQ(mzv_safetensors_read(half.st, mzv_safetensors_find(half.st, "b"), values.data()), MZV_ERR_FORMAT);
+    EXPECT_EQ(mzv_safetensors_read(half.st, mzv_safetensors_find(half.st, "h"), values.data()),
+              MZV_ERR_FORMAT);
+    EXPECT_EQ(mzv_safetensors_read(half.st, mzv_safetensors_find(half.st, "b"), values.data()),
+              MZV_ERR_FORMAT);
 }
 
 } // namespace

@@ -14,8 +14,9 @@ namespace {
 /* The first outputs of SplitMix64 for the seed 1234567, as published with reference implementations. */
 TEST(Sample, GeneratorIsSplitMix64) {
     mzv_sampler s = { 1.0, 0, 1234567 };
-    const uint64_t expected[5] = { UINT64_C(6457827717110365317), UINT64_C(3203168211198807973), UINT64_C(9817491932198370423),
-                                   UINT64_C(4593380528125082431), UINT64_C(16408922859458223821) };
+    const uint64_t expected[5] = { UINT64_C(6457827717110365317), UINT64_C(3203168211198807973),
+                                   UINT64_C(9817491932198370423), UINT64_C(4593380528125082431),
+                                   UINT64_C(16408922859458223821) };
     for (const uint64_t e : expected) EXPECT_EQ(mzv_sampler_next(&s), e);
 }
 
@@ -28,13 +29,14 @@ TEST(Sample, GreedyTakesTheLargestAndTheLowestIdAmongEquals) {
     EXPECT_EQ(s.state, 5u);
     uint32_t top[5];
     ASSERT_EQ(mzv_top_k(top, 5, logits, 5), MZV_OK);
-    EXPECT_EQ(std::vector<uint32_t>(top, top + 5), (std::vector<uint32_t>{ 1, 3, 2, 0, 4 }));
+    EXPECT_EQ(std::vector<uint32_t>(top, top + 5), (std::vector<uint32_t> { 1, 3, 2, 0, 4 }));
     ASSERT_EQ(mzv_top_k(top, 1, logits, 5), MZV_OK);
     EXPECT_EQ(top[0], 1u);
 }
 
 /* Draws by softmax over the candidates: counts within 5 standard deviations of their expectation. */
-void expect_distribution(double temperature, uint32_t top_k, const std::vector<float> &logits, const std::vector<bool> &allowed) {
+void expect_distribution(double temperature, uint32_t top_k, const std::vector<float> &logits,
+                         const std::vector<bool> &allowed) {
     const int n_draws = 40000;
     mzv_sampler s = { temperature, top_k, 42 };
     std::vector<int> count(logits.size());
@@ -44,9 +46,13 @@ void expect_distribution(double temperature, uint32_t top_k, const std::vector<f
         count[id]++;
     }
     long double total = 0;
-    for (size_t i = 0; i < logits.size(); i++) total += allowed[i] ? std::exp(logits[i] / static_cast<long double>(temperature)) : 0;
+    for (size_t i = 0; i < logits.size(); i++)
+        total += allowed[i] ? std::exp(logits[i] / static_cast<long double>(temperature)) : 0;
     for (size_t i = 0; i < logits.size(); i++) {
-        const double p = allowed[i] ? static_cast<double>(std::exp(logits[i] / static_cast<long double>(temperature)) / total) : 0;
+        const double p =
+            allowed[i]
+                ? static_cast<double>(std::exp(logits[i] / static_cast<long double>(temperature)) / total)
+                : 0;
         EXPECT_NEAR(count[i], n_draws * p, 5 * std::sqrt(n_draws * p * (1 - p))) << i;
     }
 }
@@ -59,7 +65,8 @@ TEST(Sample, DrawsFollowTheSoftmax) {
     expect_distribution(0.3, 0, logits, all);
     expect_distribution(1.0, 100, logits, all);
     expect_distribution(1.0, 2, logits, { false, false, true, true, false, false });
-    expect_distribution(1.0, 3, logits, { true, false, true, true, false, false }); /* of the two 0.5 the lower id */
+    expect_distribution(1.0, 3, logits,
+                        { true, false, true, true, false, false }); /* of the two 0.5 the lower id */
 }
 
 /* Ids for one seed, computed by tests/vectors/sample.py. */
@@ -68,7 +75,7 @@ TEST(Sample, OneSeedOneText) {
     mzv_sampler s = { 1.5, 3, 2024 };
     std::vector<uint32_t> ids(16);
     for (uint32_t &id : ids) ASSERT_EQ(mzv_sample(&s, logits, 4, &id), MZV_OK);
-    EXPECT_EQ(ids, (std::vector<uint32_t>{ 2, 3, 3, 3, 2, 3, 3, 2, 3, 3, 3, 2, 2, 2, 3, 2 }));
+    EXPECT_EQ(ids, (std::vector<uint32_t> { 2, 3, 3, 3, 2, 3, 3, 2, 3, 3, 3, 2, 2, 2, 3, 2 }));
 }
 
 TEST(Sample, TopOneIsGreedyAndSmallTemperaturesNearlySo) {

@@ -11,7 +11,10 @@
 
 namespace {
 
-const char vocabulary[] = "{\"a\": 0, \"\\n\": 1, \"\xc3\xa9\": 2, \"\xe2\x82\xac\": 4, \"\xf0\x9f\x98\x80\": 5}"; /* a, newline, e acute, euro, face */
+const char vocabulary[] =
+    "{\"a\": 0, \"\\n\": 1, \"\xc3\xa9\": 2, \"\xe2\x82\xac\": 4, \"\xf0\x9f\x98\x80\": 5}"; /* a, newline, e
+                                                                                                acute, euro,
+                                                                                                face */
 
 struct Tokenizer {
     mzv_tokenizer *t = nullptr;
@@ -22,7 +25,8 @@ struct Tokenizer {
     ~Tokenizer() { mzv_tokenizer_destroy(t); }
 };
 
-mzv_status encode(const mzv_tokenizer *t, const std::string &text, std::vector<uint32_t> *ids, uint32_t capacity = 16) {
+mzv_status encode(const mzv_tokenizer *t, const std::string &text, std::vector<uint32_t> *ids,
+                  uint32_t capacity = 16) {
     uint32_t n = 1000;
     std::vector<uint32_t> out(capacity);
     const mzv_status status = mzv_tokenizer_encode(t, text.data(), text.size(), out.data(), capacity, &n);
@@ -37,9 +41,10 @@ TEST(Tokenizer, EncodesAndDecodesEveryWidth) {
     ASSERT_EQ(v.status, MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_tokenizer_count(v.t), 5u);
     std::vector<uint32_t> ids;
-    const std::string text = "\xf0\x9f\x98\x80""a\n\xe2\x82\xac\xc3\xa9";
+    const std::string text = "\xf0\x9f\x98\x80"
+                             "a\n\xe2\x82\xac\xc3\xa9";
     ASSERT_EQ(encode(v.t, text, &ids), MZV_OK) << mzv_last_error();
-    EXPECT_EQ(ids, (std::vector<uint32_t>{ 5, 0, 1, 4, 2 }));
+    EXPECT_EQ(ids, (std::vector<uint32_t> { 5, 0, 1, 4, 2 }));
     std::string back;
     for (const uint32_t id : ids) {
         char one[5];
@@ -54,9 +59,11 @@ TEST(Tokenizer, EncodesAndDecodesEveryWidth) {
 TEST(Tokenizer, InvalidUtf8NamesItsByte) {
     const Tokenizer v(vocabulary);
     std::vector<uint32_t> ids;
-    for (const std::string bad : { "\xff", "\x80", "\xc3", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf5\x80\x80\x80" }) {
+    for (const std::string bad :
+         { "\xff", "\x80", "\xc3", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf5\x80\x80\x80" }) {
         EXPECT_EQ(encode(v.t, "aa\n" + bad, &ids), MZV_ERR_FORMAT);
-        EXPECT_NE(std::string(mzv_last_error()).find("byte 3: expected UTF-8"), std::string::npos) << mzv_last_error();
+        EXPECT_NE(std::string(mzv_last_error()).find("byte 3: expected UTF-8"), std::string::npos)
+            << mzv_last_error();
     }
 }
 
@@ -64,7 +71,9 @@ TEST(Tokenizer, AnUnknownCharacterIsShown) {
     const Tokenizer v(vocabulary);
     std::vector<uint32_t> ids;
     EXPECT_EQ(encode(v.t, "a\xc3\xa8", &ids), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("byte 1: character '\xc3\xa8' U+00E8 is not among the 5"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("byte 1: character '\xc3\xa8' U+00E8 is not among the 5"),
+              std::string::npos)
+        << mzv_last_error();
     EXPECT_EQ(encode(v.t, "a\x1b", &ids), MZV_ERR_ARGUMENT);
     EXPECT_NE(std::string(mzv_last_error()).find("character U+001B"), std::string::npos) << mzv_last_error();
     EXPECT_EQ(encode(v.t, std::string("\0", 1), &ids), MZV_ERR_ARGUMENT);
@@ -75,11 +84,14 @@ TEST(Tokenizer, Rule80TooLong) {
     std::vector<uint32_t> ids;
     EXPECT_EQ(encode(v.t, "aaaa", &ids, 4), MZV_OK);
     EXPECT_EQ(encode(v.t, "aaaaa", &ids, 4), MZV_ERR_ARGUMENT);
-    EXPECT_NE(std::string(mzv_last_error()).find("rule 80: expected at most 4 characters"), std::string::npos) << mzv_last_error();
+    EXPECT_NE(std::string(mzv_last_error()).find("rule 80: expected at most 4 characters"), std::string::npos)
+        << mzv_last_error();
 }
 
 TEST(Tokenizer, Rule80Ids) {
-    const struct { const char *text, *part; } bad[] = {
+    const struct {
+        const char *text, *part;
+    } bad[] = {
         { "{\"a\": 6}", "'a': expected an integer id below 6, found 6" },
         { "{\"a\": -1}", "found -1" },
         { "{\"a\": 4294967296}", "found 4294967296" },
@@ -91,7 +103,8 @@ TEST(Tokenizer, Rule80Ids) {
     for (const auto &[text, part] : bad) {
         const Tokenizer v(text);
         EXPECT_EQ(v.status, MZV_ERR_FORMAT) << text;
-        EXPECT_NE(std::string(mzv_last_error()).find("vocab.json: rule 80: "), std::string::npos) << mzv_last_error();
+        EXPECT_NE(std::string(mzv_last_error()).find("vocab.json: rule 80: "), std::string::npos)
+            << mzv_last_error();
         EXPECT_NE(std::string(mzv_last_error()).find(part), std::string::npos) << mzv_last_error();
         EXPECT_EQ(v.t, nullptr);
     }
@@ -131,8 +144,8 @@ TEST(Ids, Parse) {
     EXPECT_EQ(n, 4u);
     EXPECT_EQ(ids[2], 30u);
     n = 77;
-    for (const char *bad : { "", ",", "1,", ",1", "1,,2", "1;2", "a", "-1", "+1", "31", "1 2", "0x1", "1.0", "99999999999999999999",
-                             "1,2,3,4,5", "4294967297" }) {
+    for (const char *bad : { "", ",", "1,", ",1", "1,,2", "1;2", "a", "-1", "+1", "31", "1 2", "0x1", "1.0",
+                             "99999999999999999999", "1,2,3,4,5", "4294967297" }) {
         EXPECT_EQ(mzv_ids_parse(bad, 31, ids, 4, &n), MZV_ERR_ARGUMENT) << bad;
         EXPECT_EQ(n, 77u);
     }
