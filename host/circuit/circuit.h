@@ -1,8 +1,8 @@
-/* What circuits share. A circuit is made from its mathematics, is immutable, and then says which keys it needs
- * (request), how many levels it takes (levels), and runs on any evaluator (run).
+/* What circuits share. A circuit is made from its mathematics, is immutable, and then says which keys it
+ * needs (request), how many levels it takes (levels), and runs on any evaluator (run).
  *
- * All runs: `out` may be an input, has room for the result's level and the inputs' batch, and is left as it was
- * on failure; temporaries come from the evaluator's arena. MZV_ERR_LEVEL when the input is too low. */
+ * All runs: `out` may be an input, has room for the result's level and the inputs' batch, and is left as it
+ * was on failure; temporaries come from the evaluator's arena. MZV_ERR_LEVEL when the input is too low. */
 #ifndef MZV_CIRCUIT_H
 #define MZV_CIRCUIT_H
 #include "ckks/evaluator.h"
@@ -10,8 +10,9 @@
 extern "C" {
 #endif
 
-/* u = scale x + shift: the form in which a circuit wants its input. A caller merges it into the constants of the
- * operation that makes x (weights and bias of a linear layer, coefficients of mzv_combine), or spends a level. */
+/* u = scale x + shift: the form in which a circuit wants its input. A caller merges it into the constants of
+ * the operation that makes x (weights and bias of a linear layer, coefficients of mzv_combine), or spends a
+ * level. */
 typedef struct mzv_affine {
     double scale, shift;
 } mzv_affine;
@@ -20,13 +21,15 @@ typedef struct mzv_affine {
 mzv_affine mzv_affine_unit(double a, double b);
 
 /* out = scale x + shift, one level below x. */
-mzv_status mzv_affine_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, mzv_affine u) MZV_MUST_CHECK;
+mzv_status mzv_affine_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
+                          mzv_affine u) MZV_MUST_CHECK;
 
 /* MZV_ERR_LEVEL unless a is at level `need` or higher; `name` is the circuit. */
 mzv_status mzv_circuit_need(const char *name, const mzv_cipher *a, uint32_t need) MZV_MUST_CHECK;
 
 /* out = a at `level`, which is not above a's: a copy where they are equal. */
-mzv_status mzv_circuit_lower(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level) MZV_MUST_CHECK;
+mzv_status mzv_circuit_lower(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                             uint32_t level) MZV_MUST_CHECK;
 
 /* *view = a where a is at `level`, else `room`, taken from the arena at `level`, with a dropped into it. */
 mzv_status mzv_circuit_at(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,

@@ -48,8 +48,9 @@ static long double error_at(const fit *f, uint32_t degree, long double t, long d
     return fabsl(y - expl(x)) / expl(fmaxl(x, (long double)f->spec->floor));
 }
 
-/* The largest over the grid of mzv_chebyshev_error, and over equal steps from the floor, where the measure has its kink,
- * to the top: at most (b - floor) / RELATIVE_POINTS apart, on a scale of 1 of the exponential. */
+/* The largest over the grid of mzv_chebyshev_error, and over equal steps from the floor, where the measure
+ * has its kink, to the top: at most (b - floor) / RELATIVE_POINTS apart, on a scale of 1 of the exponential.
+ */
 static double measured(fit *f, uint32_t degree) {
     const mzv_function g = function_of(f);
     const uint32_t n = POINTS_PER_NODE * (degree + 1) + 1;
@@ -94,7 +95,8 @@ static mzv_status find_degree(uint32_t *found, double *error, fit *f, uint32_t m
     return try_degree(error, f, high);
 }
 
-/* Takes the plan for r squarings if it has fewer levels than the one held, or as many and fewer key switches. */
+/* Takes the plan for r squarings if it has fewer levels than the one held, or as many and fewer key switches.
+ */
 static mzv_status consider(mzv_exp *e, fit *f, double *best_error) {
     uint32_t degree = 0, bits = 31 - (uint32_t)__builtin_clz(MZV_POLYNOMIAL_MAX_DEGREE + 1);
     double error = 0;
@@ -135,22 +137,25 @@ static mzv_status plan(mzv_exp *e) {
     }
     mzv_free(f.coeff);
     if (status == MZV_OK && !e->p)
-        return mzv_fail(MZV_ERR_PRECISION, "exp: error %.3g at best on [%g, %g], need %.3g: raise the target or the floor",
-                        best, s->a, s->b, s->target);
+        return mzv_fail(MZV_ERR_PRECISION,
+                        "exp: error %.3g at best on [%g, %g], need %.3g: raise the target or the floor", best,
+                        s->a, s->b, s->target);
     return status;
 }
 
 static mzv_status check(const mzv_exp_spec *s) {
     if (!(isfinite(s->a) && isfinite(s->b) && s->a < s->b && s->a <= s->floor && s->floor <= s->b))
-        return mzv_fail(MZV_ERR_ARGUMENT, "exp: interval [%g, %g], floor %g, need a <= floor <= b, a < b", s->a, s->b,
-                        s->floor);
-    if (!(fabs(s->log_gain) <= MAX_LOG && s->b <= MAX_LOG && s->b + s->log_gain <= MAX_LOG && s->floor >= -MAX_LOG))
-        return mzv_fail(MZV_ERR_ARGUMENT, "exp: top %g, gain exp(%g), floor %g: logarithms beyond %g", s->b, s->log_gain,
-                        s->floor, MAX_LOG);
+        return mzv_fail(MZV_ERR_ARGUMENT, "exp: interval [%g, %g], floor %g, need a <= floor <= b, a < b",
+                        s->a, s->b, s->floor);
+    if (!(fabs(s->log_gain) <= MAX_LOG && s->b <= MAX_LOG && s->b + s->log_gain <= MAX_LOG &&
+          s->floor >= -MAX_LOG))
+        return mzv_fail(MZV_ERR_ARGUMENT, "exp: top %g, gain exp(%g), floor %g: logarithms beyond %g", s->b,
+                        s->log_gain, s->floor, MAX_LOG);
     if (!(s->target > 0 && s->target < 1))
         return mzv_fail(MZV_ERR_ARGUMENT, "exp: target %g, need 0 < target < 1", s->target);
     if (s->squarings != MZV_EXP_AUTO && s->squarings > MZV_EXP_MAX_SQUARINGS)
-        return mzv_fail(MZV_ERR_ARGUMENT, "exp: %u squarings, at most %u", s->squarings, MZV_EXP_MAX_SQUARINGS);
+        return mzv_fail(MZV_ERR_ARGUMENT, "exp: %u squarings, at most %u", s->squarings,
+                        MZV_EXP_MAX_SQUARINGS);
     return MZV_OK;
 }
 

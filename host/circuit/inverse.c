@@ -14,9 +14,9 @@ struct mzv_inverse {
     mzv_inverse_spec spec;
     mzv_inverse_facts facts;
     mzv_affine affine;
-    double first_scale, first_shift;              /* R_1 = first_scale u + first_shift */
-    double factor[MZV_INVERSE_MAX_DOUBLINGS];     /* factor i = U_{2^(i-1)}^2 + factor[i], i >= 1 */
-    double power[MZV_INVERSE_MAX_DOUBLINGS + 1];  /* g^(2^i) */
+    double first_scale, first_shift;             /* R_1 = first_scale u + first_shift */
+    double factor[MZV_INVERSE_MAX_DOUBLINGS];    /* factor i = U_{2^(i-1)}^2 + factor[i], i >= 1 */
+    double power[MZV_INVERSE_MAX_DOUBLINGS + 1]; /* g^(2^i) */
 };
 
 static long double eta_of(const mzv_inverse_spec *s) { return 2 * atanhl(sqrtl((long double)s->lo / s->hi)); }
@@ -34,8 +34,8 @@ static mzv_status choose_doublings(mzv_inverse *inverse) {
         inverse->facts.residual = (double)residual;
         return MZV_OK;
     }
-    return mzv_fail(MZV_ERR_PRECISION, "inverse: error %.3Lg with %u doublings on [%g, %g], need %.3g", residual,
-                    MZV_INVERSE_MAX_DOUBLINGS, s->lo, s->hi, s->target);
+    return mzv_fail(MZV_ERR_PRECISION, "inverse: error %.3Lg with %u doublings on [%g, %g], need %.3g",
+                    residual, MZV_INVERSE_MAX_DOUBLINGS, s->lo, s->hi, s->target);
 }
 
 /* prod_i g^(2^i) = g^(D-1) makes the product of the k factors gain / S:
@@ -63,9 +63,11 @@ static void set_constants(mzv_inverse *inverse) {
 
 static mzv_status check(const mzv_inverse_spec *s) {
     if (!(s->lo > 0 && s->hi > s->lo && s->hi <= MAX_RATIO * s->lo && isfinite(s->hi)))
-        return mzv_fail(MZV_ERR_ARGUMENT, "inverse: interval [%g, %g], need 0 < lo < hi <= 2^20 lo", s->lo, s->hi);
+        return mzv_fail(MZV_ERR_ARGUMENT, "inverse: interval [%g, %g], need 0 < lo < hi <= 2^20 lo", s->lo,
+                        s->hi);
     if (!(s->gain >= s->lo / MAX_GAIN && s->gain <= s->lo * MAX_GAIN))
-        return mzv_fail(MZV_ERR_ARGUMENT, "inverse: gain %g, need 2^-20 lo to 2^20 lo, lo = %g", s->gain, s->lo);
+        return mzv_fail(MZV_ERR_ARGUMENT, "inverse: gain %g, need 2^-20 lo to 2^20 lo, lo = %g", s->gain,
+                        s->lo);
     if (!(s->target < 1)) return mzv_fail(MZV_ERR_ARGUMENT, "inverse: target %g, need below 1", s->target);
     if (s->target < MIN_TARGET)
         return mzv_fail(MZV_ERR_PRECISION, "inverse: target %g, need at least %g", s->target, MIN_TARGET);
@@ -112,7 +114,8 @@ mzv_status mzv_inverse_request(const mzv_inverse *inverse, mzv_key_request *requ
 }
 
 /* u, then W_i = U_{2^(i-1)}^2 at depth i; y is the product of the factors so far, at the same depth. */
-static mzv_status run_product(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *u, const mzv_inverse *inverse) {
+static mzv_status run_product(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *u,
+                              const mzv_inverse *inverse) {
     const uint32_t k = inverse->facts.doublings;
     mzv_cipher y, square, factor;
     MZV_TRY(mzv_ev_take(ev, &y, u->level - 1, u->batch));
@@ -131,7 +134,8 @@ static mzv_status run_product(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
     return MZV_OK;
 }
 
-mzv_status mzv_inverse_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *u, const mzv_inverse *inverse) {
+mzv_status mzv_inverse_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *u,
+                           const mzv_inverse *inverse) {
     MZV_TRY(mzv_circuit_need("inverse", u, inverse->facts.levels));
     if (inverse->facts.doublings == 1)
         return mzv_combine(ev, out, &u, &inverse->first_scale, 1, inverse->first_shift);

@@ -55,11 +55,13 @@ static void choose(mzv_transform_facts *facts, const bool *used, uint32_t n_diag
     survey(facts, used, n_diagonals, 1);
     for (uint32_t b = 2; b / 2 < n_diagonals; b *= 2) {
         survey(&tried, used, n_diagonals, b);
-        if (tried.cost < facts->cost || (tried.cost == facts->cost && tried.n_keys < facts->n_keys)) *facts = tried;
+        if (tried.cost < facts->cost || (tried.cost == facts->cost && tried.n_keys < facts->n_keys))
+            *facts = tried;
     }
 }
 
-static mzv_status find_zeros(bool *used, mzv_complex *slots, uint32_t n_slots, const mzv_transform_spec *spec) {
+static mzv_status find_zeros(bool *used, mzv_complex *slots, uint32_t n_slots,
+                             const mzv_transform_spec *spec) {
     bool any = false;
     for (uint32_t d = 0; d < spec->n_diagonals; d++) {
         clear(slots, n_slots);
@@ -67,7 +69,8 @@ static mzv_status find_zeros(bool *used, mzv_complex *slots, uint32_t n_slots, c
         used[d] = !is_zero(slots, n_slots);
         any |= used[d];
     }
-    return any ? MZV_OK : mzv_fail(MZV_ERR_ARGUMENT, "transform: all %u diagonals are zero", spec->n_diagonals);
+    return any ? MZV_OK
+               : mzv_fail(MZV_ERR_ARGUMENT, "transform: all %u diagonals are zero", spec->n_diagonals);
 }
 
 /* Diagonal d = g n_baby + b, rotated by -g giant_step: slot j holds entry j - g giant_step. */
@@ -105,14 +108,15 @@ static mzv_status build(mzv_transform *t, mzv_evaluator *ev, mzv_complex *work, 
 static mzv_status check(const mzv_evaluator *ev, uint32_t level, const mzv_transform_spec *spec) {
     const uint32_t n_slots = mzv_evaluator_slots(ev);
     if (level == 0 || level > mzv_evaluator_max_level(ev))
-        return mzv_fail(MZV_ERR_LEVEL, "transform: level %u, need 1 to %u", level, mzv_evaluator_max_level(ev));
+        return mzv_fail(MZV_ERR_LEVEL, "transform: level %u, need 1 to %u", level,
+                        mzv_evaluator_max_level(ev));
     if (spec->n_diagonals == 0 || spec->step == 0 ||
         (uint64_t)spec->n_diagonals * (uint64_t)llabs(spec->step) > n_slots)
         return mzv_fail(MZV_ERR_ARGUMENT, "transform: %u diagonals of step %d, need 1 to %u slots in all",
                         spec->n_diagonals, spec->step, n_slots);
     if (spec->n_baby & (spec->n_baby - 1) || spec->n_baby > n_slots)
-        return mzv_fail(MZV_ERR_ARGUMENT, "transform: %u baby steps, need a power of two up to %u", spec->n_baby,
-                        n_slots);
+        return mzv_fail(MZV_ERR_ARGUMENT, "transform: %u baby steps, need a power of two up to %u",
+                        spec->n_baby, n_slots);
     return MZV_OK;
 }
 
@@ -156,6 +160,7 @@ mzv_status mzv_transform_request(const mzv_transform *t, mzv_key_request *reques
     return m->n_giant > 1 ? mzv_request_rotate(request, m->giant_step, m->level) : MZV_OK;
 }
 
-mzv_status mzv_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_transform *t) {
+mzv_status mzv_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                             const mzv_transform *t) {
     return mzv_linear(ev, out, a, &t->bsgs);
 }

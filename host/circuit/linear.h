@@ -12,8 +12,8 @@ extern "C" {
 typedef struct mzv_transform mzv_transform;
 
 typedef struct mzv_transform_spec {
-    /* slots[0 .. n_slots-1] = diagonal d; they come as zeros. Called twice for each d < n_diagonals (zeros are
-     * found before baby steps are chosen) and must answer the same. */
+    /* slots[0 .. n_slots-1] = diagonal d; they come as zeros. Called twice for each d < n_diagonals (zeros
+     * are found before baby steps are chosen) and must answer the same. */
     mzv_status (*diagonal)(void *user, mzv_complex *slots, uint32_t d);
     void *user;
     uint32_t n_diagonals;
@@ -23,18 +23,19 @@ typedef struct mzv_transform_spec {
 
 typedef struct mzv_transform_facts {
     uint32_t level, n_baby, n_giant;
-    uint32_t n_diagonals;  /* not all zero, hence encoded */
-    uint32_t n_rotations;  /* baby steps used, 0 excluded */
-    uint32_t n_keys;       /* of rotations, the giant one included */
-    double cost;           /* in key switches, by mzv_transform_cost */
+    uint32_t n_diagonals; /* not all zero, hence encoded */
+    uint32_t n_rotations; /* baby steps used, 0 excluded */
+    uint32_t n_keys;      /* of rotations, the giant one included */
+    double cost;          /* in key switches, by mzv_transform_cost */
 } mzv_transform_facts;
 
-/* What a transform costs in key switches: a hoisted baby step shares its ModUp and ModDown with the others and is
- * about 0.3 of one; each giant step of Horner's scheme is one. */
+/* What a transform costs in key switches: a hoisted baby step shares its ModUp and ModDown with the others
+ * and is about 0.3 of one; each giant step of Horner's scheme is one. */
 double mzv_transform_cost(uint32_t n_rotations, uint32_t n_giant);
 
-/* Encodes every diagonal that is not zero for products at `level` >= 1, on ev's kind. MZV_ERR_ARGUMENT: no diagonals,
- * diagonals that meet (n_diagonals |step| > n_slots), n_baby not a power of two, or all diagonals zero. */
+/* Encodes every diagonal that is not zero for products at `level` >= 1, on ev's kind. MZV_ERR_ARGUMENT: no
+ * diagonals, diagonals that meet (n_diagonals |step| > n_slots), n_baby not a power of two, or all diagonals
+ * zero. */
 mzv_status mzv_transform_create(mzv_transform **out, mzv_evaluator *ev, uint32_t level,
                                 const mzv_transform_spec *spec) MZV_MUST_CHECK;
 void mzv_transform_destroy(mzv_transform *t); /* NULL is allowed; before the evaluator */

@@ -15,7 +15,7 @@
 #define MAX_BLOCK 64u    /* b */
 #define MAX_PRODUCTS 32u /* n, the products of one dot */
 #define MAX_TERMS (MAX_BLOCK + MAX_PRODUCTS)
-#define MAX_POWER 512u   /* 2^(D-1) for the highest degree */
+#define MAX_POWER 512u /* 2^(D-1) for the highest degree */
 
 typedef struct power {
     uint16_t m, a, b; /* T_m = 2 T_a T_b - T_{a-b}, m = a + b, a >= b */
@@ -80,7 +80,7 @@ static void divide(double *c, uint32_t degree, uint32_t depth, uint32_t block) {
 static void survey(const node *x, mzv_polynomial_facts *facts, bool *need) {
     uint32_t n_products = 0;
     need[1u << (x->depth - 1)] = true; /* fixes the depth of a combination */
-    for (uint32_t j = 1; j < x->step; j++) need[j] |= x->c[j] != 0;
+    for (uint32_t j = 1; j < x->step && j <= x->degree; j++) need[j] |= x->c[j] != 0;
     for (uint32_t i = 1; i <= x->n; i++) {
         if (child_is_constant(x, i)) {
             need[i * x->step] |= x->c[i * x->step] != 0;
@@ -151,11 +151,14 @@ static void plan_best(mzv_polynomial *p, const double *coeff) {
 
 mzv_status mzv_polynomial_create(mzv_polynomial **out, const double *coeff, uint32_t degree) {
     if (degree > MZV_POLYNOMIAL_MAX_DEGREE)
-        return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: degree %u, at most %u", degree, MZV_POLYNOMIAL_MAX_DEGREE);
+        return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: degree %u, at most %u", degree,
+                        MZV_POLYNOMIAL_MAX_DEGREE);
     for (uint32_t k = 0; k <= degree; k++)
-        if (!isfinite(coeff[k])) return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: coefficient %u is not finite", k);
+        if (!isfinite(coeff[k]))
+            return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: coefficient %u is not finite", k);
     while (degree > 0 && coeff[degree] == 0) degree--;
-    if (degree == 0) return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: constant %g, need degree 1 or more", coeff[0]);
+    if (degree == 0)
+        return mzv_fail(MZV_ERR_ARGUMENT, "polynomial: constant %g, need degree 1 or more", coeff[0]);
     mzv_polynomial *p = NULL;
     MZV_TRY(MZV_NEW(&p, 1, "polynomial"));
     const mzv_status status = MZV_NEW(&p->c, (size_t)degree + 1, "polynomial: coefficients");
@@ -297,13 +300,13 @@ static mzv_status run_node(run *r, mzv_cipher *out, const node *x) {
 
 static mzv_status run_all(run *r, mzv_cipher *out) {
     const mzv_polynomial_facts *facts = &r->p->facts;
-    for (uint32_t i = 0; i < facts->n_powers; i++)
-        MZV_TRY(make_power(r, &r->power[i], &r->p->powers[i]));
+    for (uint32_t i = 0; i < facts->n_powers; i++) MZV_TRY(make_power(r, &r->power[i], &r->p->powers[i]));
     const node top = node_of(r->p->c, facts->degree, facts->levels, facts->block);
     return run_node(r, out, &top);
 }
 
-mzv_status mzv_polynomial_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *t, const mzv_polynomial *p) {
+mzv_status mzv_polynomial_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *t,
+                              const mzv_polynomial *p) {
     run r = { .ev = ev, .p = p, .t = t };
     MZV_TRY(mzv_circuit_need("polynomial", t, p->facts.levels));
     const size_t mark = mzv_ev_mark(ev);

@@ -1,5 +1,5 @@
-/* Chebyshev interpolation at the zeros of T_n, in long double, by the discrete cosine sum itself: n is at most
- * 1024, plans are made once. [Tre13, chapters 3 and 15] */
+/* Chebyshev interpolation at the zeros of T_n, in long double, by the discrete cosine sum itself: n is at
+ * most 1024, plans are made once. [Tre13, chapters 3 and 15] */
 #include "math/chebyshev.h"
 
 #include <math.h>
@@ -70,9 +70,11 @@ static void transform(double *coeff, const long double *value, const long double
 
 static mzv_status check(const mzv_function *f, uint32_t degree) {
     if (degree > MZV_CHEBYSHEV_MAX_DEGREE)
-        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: degree %u, at most %u", degree, MZV_CHEBYSHEV_MAX_DEGREE);
+        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: degree %u, at most %u", degree,
+                        MZV_CHEBYSHEV_MAX_DEGREE);
     if (!(isfinite(f->a) && isfinite(f->b) && f->a < f->b))
-        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: interval [%g, %g] needs finite ends, a < b", f->a, f->b);
+        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: interval [%g, %g] needs finite ends, a < b", f->a,
+                        f->b);
     return MZV_OK;
 }
 
@@ -92,7 +94,8 @@ mzv_status mzv_chebyshev_fit(double *coeff, uint32_t degree, const mzv_function 
 }
 
 /* Smallest degree in (low, high] that reaches `target`, high being known to. */
-static mzv_status bisect(uint32_t *degree, double *coeff, const mzv_function *f, double target, uint32_t low) {
+static mzv_status bisect(uint32_t *degree, double *coeff, const mzv_function *f, double target,
+                         uint32_t low) {
     uint32_t high = *degree;
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
@@ -107,7 +110,8 @@ static mzv_status bisect(uint32_t *degree, double *coeff, const mzv_function *f,
     return MZV_OK;
 }
 
-static mzv_status search(uint32_t *degree, double *coeff, const mzv_function *f, double target, uint32_t max) {
+static mzv_status search(uint32_t *degree, double *coeff, const mzv_function *f, double target,
+                         uint32_t max) {
     double error = 0, best = INFINITY;
     uint32_t tried = 0;
     for (uint32_t d = 1; tried < max; d = 2 * d + 1) {
@@ -120,14 +124,16 @@ static mzv_status search(uint32_t *degree, double *coeff, const mzv_function *f,
             return bisect(degree, coeff, f, target, low);
         }
     }
-    return mzv_fail(MZV_ERR_PRECISION, "chebyshev: error %.3g at degree %u on [%g, %g], need %.3g: narrow the interval",
-                    best, max, f->a, f->b, target);
+    return mzv_fail(MZV_ERR_PRECISION,
+                    "chebyshev: error %.3g at degree %u on [%g, %g], need %.3g: narrow the interval", best,
+                    max, f->a, f->b, target);
 }
 
 mzv_status mzv_chebyshev_degree(uint32_t *degree, const mzv_function *f, double target, uint32_t max_degree) {
     MZV_TRY(check(f, max_degree));
     if (!(target > 0) || max_degree == 0)
-        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: target %g and degree %u must be positive", target, max_degree);
+        return mzv_fail(MZV_ERR_ARGUMENT, "chebyshev: target %g and degree %u must be positive", target,
+                        max_degree);
     double *coeff = NULL;
     uint32_t found = 0;
     MZV_TRY(MZV_NEW(&coeff, (size_t)max_degree + 1, "chebyshev: coefficients"));

@@ -157,9 +157,9 @@ inline double worst(const Slots &a, const Slots &b) {
     return w;
 }
 
-/* Encrypted against exact, judged by the noise model: the root mean square error that the noisy clear evaluator
- * predicts is to hold within 2 bits both ways, and no slot to be off by more than 2 bits over 8 deviations (for
- * 2^11 Gaussian slots one beyond 8 happens once in 2^37 runs). */
+/* Encrypted against exact, judged by the noise model: the root mean square error that the noisy clear
+ * evaluator predicts is to hold within 2 bits both ways, and no slot to be off by more than 2 bits over 8
+ * deviations (for 2^11 Gaussian slots one beyond 8 happens once in 2^37 runs). */
 inline void expect_predicted(const Job &job) {
     const Slots exact = run_clear(job), noisy = run_clear(job, 20231), encrypted = run_ckks(job);
     ASSERT_EQ(exact.size(), encrypted.size());

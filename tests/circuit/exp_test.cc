@@ -109,7 +109,8 @@ TEST(Exp, ClearIsWithinTheTarget) {
         const mzv_params params = toy(e.facts().levels);
         const std::vector<double> x = grid(slots_of(params), spec.a, spec.b);
         const Slots y = run_clear(job_of(e, x, params));
-        /* Doubles: T_m collects m^2 roundings, of p's coefficients' sum (below 2 max p), r squarings double them. */
+        /* Doubles: T_m collects m^2 roundings, of p's coefficients' sum (below 2 max p), r squarings double
+         * them. */
         const double d = e.facts().degree + 1;
         const double rounding = 8 * d * d * std::ldexp(0x1p-53, (int)e.facts().squarings) *
                                 std::exp(spec.b - std::fmin(spec.b, spec.floor));
@@ -146,11 +147,11 @@ TEST(Exp, RejectsWhatItCannotDo) {
         mzv_exp_spec spec;
         mzv_status status;
     } cases[] = {
-        { { 1, 1, 1, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },     { { -1, 1, 2, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },
-        { { -1, 1, -2, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },   { { -1, NAN, 0, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },
-        { { -1, 700, 0, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },  { { -1, 1, 0, 1e-3, 601, 0 }, MZV_ERR_ARGUMENT },
-        { { -1, 1, 0, 0, 0, 0 }, MZV_ERR_ARGUMENT },       { { -1, 1, 0, 1, 0, 0 }, MZV_ERR_ARGUMENT },
-        { { -1, 1, 0, 1e-3, 0, 13 }, MZV_ERR_ARGUMENT },   { { -60, 6, -60, 1e-3, 0, 0 }, MZV_ERR_PRECISION },
+        { { 1, 1, 1, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },    { { -1, 1, 2, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },
+        { { -1, 1, -2, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },  { { -1, NAN, 0, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT },
+        { { -1, 700, 0, 1e-3, 0, 0 }, MZV_ERR_ARGUMENT }, { { -1, 1, 0, 1e-3, 601, 0 }, MZV_ERR_ARGUMENT },
+        { { -1, 1, 0, 0, 0, 0 }, MZV_ERR_ARGUMENT },      { { -1, 1, 0, 1, 0, 0 }, MZV_ERR_ARGUMENT },
+        { { -1, 1, 0, 1e-3, 0, 13 }, MZV_ERR_ARGUMENT },  { { -60, 6, -60, 1e-3, 0, 0 }, MZV_ERR_PRECISION },
     };
     for (const auto &c : cases) EXPECT_EQ(mzv_exp_create(&e, &c.spec), c.status) << mzv_last_error();
     EXPECT_EQ(e, nullptr);

@@ -55,7 +55,8 @@ TEST(Fold, CyclicGivesEverySlotTheTotal) {
             const std::vector<double> x = uniform(n_slots, -1, 1, stride), y = folded(fold, x);
             std::vector<double> sum(stride);
             for (uint32_t i = 0; i < n_slots; i++) sum[i % stride] += x[i];
-            for (uint32_t i = 0; i < n_slots; i++) ASSERT_NEAR(y[i], sum[i % stride], tolerance) << stride << " " << i;
+            for (uint32_t i = 0; i < n_slots; i++)
+                ASSERT_NEAR(y[i], sum[i % stride], tolerance) << stride << " " << i;
         }
     }
 }
@@ -79,7 +80,8 @@ void expect_window(uint32_t stride, uint32_t used, uint32_t group, mzv_fold_radi
     for (uint32_t i = 0; i < n_slots; i++)
         if (i / stride % group < used) {
             ASSERT_NEAR(y[i], total(x, i, stride, group), tolerance)
-                << "stride " << stride << ", " << used << " of " << group << ", radix " << radix << ", slot " << i;
+                << "stride " << stride << ", " << used << " of " << group << ", radix " << radix << ", slot "
+                << i;
         }
 }
 
@@ -91,7 +93,8 @@ TEST(Fold, WindowGivesEveryPositionInUseTheTotal) {
 }
 
 TEST(Fold, WindowOfOneGroupThatFillsTheSlots) {
-    for (uint32_t used : { 1u, 2u, 3u, 100u, 128u, 300u, 511u, 512u }) expect_window(1, used, n_slots, MZV_FOLD_CHEAPEST);
+    for (uint32_t used : { 1u, 2u, 3u, 100u, 128u, 300u, 511u, 512u })
+        expect_window(1, used, n_slots, MZV_FOLD_CHEAPEST);
     expect_window(8, 64, 128, MZV_FOLD_RADIX_2);
 }
 
@@ -122,7 +125,8 @@ TEST(Fold, FirstGivesPositionZeroTheTotal) {
                     const std::vector<double> x = grouped(stride, used, group), y = folded(fold, x);
                     for (uint32_t i = 0; i < n_slots; i++)
                         if (i / stride % group == 0) {
-                            ASSERT_NEAR(y[i], total(x, i, stride, group), tolerance) << used << " of " << group;
+                            ASSERT_NEAR(y[i], total(x, i, stride, group), tolerance)
+                                << used << " of " << group;
                         }
                 }
 }

@@ -1,4 +1,5 @@
-/* 1/S: the product form against the polynomial's definition (mpmath), its bounds, and circuits on every kind. */
+/* 1/S: the product form against the polynomial's definition (mpmath), its bounds, and circuits on every kind.
+ */
 #include "circuit/inverse.h"
 
 #include <fstream>
@@ -18,18 +19,22 @@ struct Inverse {
     }
     ~Inverse() { mzv_inverse_destroy(inverse); }
     const mzv_inverse_facts &facts() const { return *mzv_inverse_about(inverse); }
-    double u(double s) const { return mzv_inverse_affine(inverse).scale * s + mzv_inverse_affine(inverse).shift; }
+    double u(double s) const {
+        return mzv_inverse_affine(inverse).scale * s + mzv_inverse_affine(inverse).shift;
+    }
     double residual(double s, long double y) const { return (double)(1 - s * y / spec.gain); }
 };
 
 /* Values of S, spread by their logarithm, ends included. */
 std::vector<double> spread(size_t n, double lo, double hi) {
     std::vector<double> s;
-    for (double x : grid(n, std::log(lo), std::log(hi))) s.push_back(std::fmin(hi, std::fmax(lo, std::exp(x))));
+    for (double x : grid(n, std::log(lo), std::log(hi)))
+        s.push_back(std::fmin(hi, std::fmax(lo, std::exp(x))));
     return s;
 }
 
-/* u is a double near 1 where S is near lo: its rounding counts hi / lo times; so does that of T_m, 4/3 times. */
+/* u is a double near 1 where S is near lo: its rounding counts hi / lo times; so does that of T_m, 4/3 times.
+ */
 double rounding(const mzv_inverse_spec &s) { return 8 * s.hi / s.lo * 0x1p-53; }
 
 TEST(Inverse, IsTheOptimalResidualPolynomial) {
@@ -43,7 +48,8 @@ TEST(Inverse, IsTheOptimalResidualPolynomial) {
         for (uint32_t i = 0; i < n; i++) {
             ASSERT_TRUE(in >> s >> expected);
             /* at S = hi + lo/2 the value is a difference of numbers up to twice as large */
-            EXPECT_NEAR(mzv_inverse_value(inverse.inverse, s), expected, 4 * std::fabs(expected) * rounding(inverse.spec))
+            EXPECT_NEAR(mzv_inverse_value(inverse.inverse, s), expected,
+                        4 * std::fabs(expected) * rounding(inverse.spec))
                 << lo << " " << hi << " at " << s;
         }
         cases++;
@@ -52,9 +58,15 @@ TEST(Inverse, IsTheOptimalResidualPolynomial) {
 }
 
 const mzv_inverse_spec specs[] = {
-    { 1, 2, 1e-6, 1, false },           { 0.5, 64, 1e-4, 0.5, false },          { 1, 128, 1e-3, 1, true },
-    { 1, 1024, 1e-3, 1, true },         { 0x1p-10, 64, 1e-3, 0x1p-10, false },  { 1, 0x1p20, 1e-2, 1, true },
-    { 0x1p-10, 0x1p10, 1e-2, 1, true }, { 2, 300, 1e-5, 8, true },              { 1, 16, 0.7, 4, false },
+    { 1, 2, 1e-6, 1, false },
+    { 0.5, 64, 1e-4, 0.5, false },
+    { 1, 128, 1e-3, 1, true },
+    { 1, 1024, 1e-3, 1, true },
+    { 0x1p-10, 64, 1e-3, 0x1p-10, false },
+    { 1, 0x1p20, 1e-2, 1, true },
+    { 0x1p-10, 0x1p10, 1e-2, 1, true },
+    { 2, 300, 1e-5, 8, true },
+    { 1, 16, 0.7, 4, false },
 };
 
 TEST(Inverse, ResidualIsWithinTheTargetAndAsReported) {
@@ -62,7 +74,8 @@ TEST(Inverse, ResidualIsWithinTheTargetAndAsReported) {
         const Inverse inverse(spec);
         double largest = 0;
         for (double s : spread(20011, spec.lo, spec.hi))
-            largest = std::fmax(largest, std::fabs(inverse.residual(s, mzv_inverse_value(inverse.inverse, s))));
+            largest =
+                std::fmax(largest, std::fabs(inverse.residual(s, mzv_inverse_value(inverse.inverse, s))));
         const double r = inverse.facts().residual;
         EXPECT_LE(spec.refine ? r * r : r, spec.target);
         EXPECT_NEAR(largest, r, 0.001 * r + rounding(spec));
@@ -163,7 +176,8 @@ TEST(Inverse, ClearIsThePolynomial) {
     for (const mzv_inverse_spec &spec : specs) {
         const Inverse inverse(spec);
         const mzv_params params = toy(inverse.facts().levels + 2);
-        const std::vector<double> s = spread(slots_of(params), spec.lo, spec.hi), n = uniform(s.size(), -1, 1, 4);
+        const std::vector<double> s = spread(slots_of(params), spec.lo, spec.hi),
+                                  n = uniform(s.size(), -1, 1, 4);
         const Slots y = run_clear(job_of(inverse, s, params));
         const Slots refined = run_clear(refined_job_of(inverse, s, {}, params));
         const Slots divided = run_clear(refined_job_of(inverse, s, n, params));
@@ -179,10 +193,10 @@ TEST(Inverse, ClearIsThePolynomial) {
     }
 }
 
-/* First-order bound of inverse.h at S, exactly: an error of e in U_m is one of e / g^m in T_m = cos(m a), which
- * F = (P(T_m(t0)) - P(T_m)) / (T_m(t0) - T_m), P = T_{D/m}, multiplies by at most
- *     |d ln F| <= 1 / (T_m(t0) - T_m) + (D/m)^2 / (T_D(t0) - 1);
- * an error of e in the product of the first j factors is one of e / product, relative. */
+/* First-order bound of inverse.h at S, exactly: an error of e in U_m is one of e / g^m in T_m = cos(m a),
+ * which F = (P(T_m(t0)) - P(T_m)) / (T_m(t0) - T_m), P = T_{D/m}, multiplies by at most |d ln F| <= 1 /
+ * (T_m(t0) - T_m) + (D/m)^2 / (T_D(t0) - 1); an error of e in the product of the first j factors is one of e
+ * / product, relative. */
 double noise_bound(const Inverse &inverse, double s, double fresh, double e) {
     const mzv_inverse_spec &spec = inverse.spec;
     const uint32_t k = inverse.facts().doublings;
@@ -192,15 +206,17 @@ double noise_bound(const Inverse &inverse, double s, double fresh, double e) {
     double bound = 0, product = 1;
     for (uint32_t i = 0; i < k; i++) {
         const double m = std::ldexp(1.0, (int)i), power = std::pow(g, m), at = std::cos(m * angle);
-        const double slope = 1 / (std::cosh(m * eta) - at) + size * size / (m * m) / (std::cosh(size * eta) - 1);
+        const double slope =
+            1 / (std::cosh(m * eta) - at) + size * size / (m * m) / (std::cosh(size * eta) - 1);
         product *= power * (std::cosh(m * eta) + at) / 2;
-        bound += (i == 0 ? fresh : 2 * e) / power * slope + e / product; /* U_2m doubles the error of the square */
+        bound +=
+            (i == 0 ? fresh : 2 * e) / power * slope + e / product; /* U_2m doubles the error of the square */
     }
     return bound;
 }
 
-/* Gaussian errors, both parts, stay below 6 sqrt 2 deviations but once in e^36 slots. Second-order terms are below the
- * square of the bound. */
+/* Gaussian errors, both parts, stay below 6 sqrt 2 deviations but once in e^36 slots. Second-order terms are
+ * below the square of the bound. */
 TEST(Inverse, NoiseIsWithinItsBound) {
     for (const mzv_inverse_spec &spec : specs) {
         const Inverse inverse(spec);
@@ -210,18 +226,35 @@ TEST(Inverse, NoiseIsWithinItsBound) {
         ASSERT_EQ(mzv_params_check(&params, &facts), MZV_OK);
         const double deviations = 6 * std::sqrt(2.0);
         const double fresh = deviations * mzv_noise_fresh(&params, &facts, k);
-        const double e = deviations * std::fmax(mzv_noise_mul(&params, &facts, k), mzv_noise_rescale(&params, &facts, 0));
+        const double e =
+            deviations * std::fmax(mzv_noise_mul(&params, &facts, k), mzv_noise_rescale(&params, &facts, 0));
         for (const double at : { spec.lo, std::sqrt(spec.lo * spec.hi), spec.hi }) {
             const Job job = job_of(inverse, std::vector<double>(1, at), params);
             const Slots noisy = run_clear(job, 11), exact = run_clear(job);
-            const double bound = noise_bound(inverse, at, fresh, e), found = worst(noisy, exact) * at / spec.gain;
+            const double bound = noise_bound(inverse, at, fresh, e),
+                         found = worst(noisy, exact) * at / spec.gain;
             EXPECT_LE(found, bound + bound * bound) << spec.lo << " " << spec.hi << " at " << at;
-            /* The largest of 1,024 slots is 3.7 deviations, of 8.5 allowed, and independent errors add by squares: the
-             * bound is not to be empty where its first terms rule (one doubling has no product). */
+            /* The largest of 1,024 slots is 3.7 deviations, of 8.5 allowed, and independent errors add by
+             * squares: the bound is not to be empty where its first terms rule (one doubling has no product).
+             */
             if (at == spec.lo && k > 1) {
                 EXPECT_GE(found, bound / 20) << spec.lo << " " << spec.hi;
             }
         }
+    }
+}
+
+/* Sums of padding are 0: y stays at its bound, refined at twice that, whatever the noise. */
+TEST(Inverse, ZeroStaysBounded) {
+    for (const mzv_inverse_spec &spec : specs) {
+        const Inverse inverse(spec);
+        const mzv_params params = toy(inverse.facts().levels + 2);
+        const std::vector<double> zero(1, 0.0);
+        const double below = inverse.facts().below;
+        for (const auto &y : run_clear(job_of(inverse, zero, params), 3))
+            ASSERT_NEAR(y.real(), below, 0.01 * below) << spec.lo << " " << spec.hi;
+        for (const auto &y : run_clear(refined_job_of(inverse, zero, {}, params), 3))
+            ASSERT_NEAR(y.real(), 2 * below, 0.02 * below) << spec.lo << " " << spec.hi;
     }
 }
 
@@ -260,13 +293,18 @@ TEST(Inverse, RejectsWhatItCannotDo) {
         mzv_inverse_spec spec;
         mzv_status status;
     } cases[] = {
-        { { 0, 1, 1e-3, 1, false }, MZV_ERR_ARGUMENT },     { { 1, 1, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
-        { { 1, 0x1p21, 1e-3, 1, false }, MZV_ERR_ARGUMENT }, { { 1, INFINITY, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
-        { { 1, 2, 1e-3, 0, false }, MZV_ERR_ARGUMENT },     { { 1, 2, 1e-3, 0x1p21, false }, MZV_ERR_ARGUMENT },
-        { { 1, 2, 1, 1, false }, MZV_ERR_ARGUMENT },        { { 1, 2, 1e-13, 1, false }, MZV_ERR_PRECISION },
+        { { 0, 1, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
+        { { 1, 1, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
+        { { 1, 0x1p21, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
+        { { 1, INFINITY, 1e-3, 1, false }, MZV_ERR_ARGUMENT },
+        { { 1, 2, 1e-3, 0, false }, MZV_ERR_ARGUMENT },
+        { { 1, 2, 1e-3, 0x1p21, false }, MZV_ERR_ARGUMENT },
+        { { 1, 2, 1, 1, false }, MZV_ERR_ARGUMENT },
+        { { 1, 2, 1e-13, 1, false }, MZV_ERR_PRECISION },
         { { 1, 2, NAN, 1, false }, MZV_ERR_ARGUMENT },
     };
-    for (const auto &c : cases) EXPECT_EQ(mzv_inverse_create(&inverse, &c.spec), c.status) << mzv_last_error();
+    for (const auto &c : cases)
+        EXPECT_EQ(mzv_inverse_create(&inverse, &c.spec), c.status) << mzv_last_error();
     EXPECT_EQ(inverse, nullptr);
     mzv_inverse_destroy(inverse);
 }

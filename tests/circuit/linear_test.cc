@@ -92,7 +92,9 @@ TEST(Linear, AgreesWithItsDefinition) {
     const struct {
         uint32_t n;
         int32_t step;
-    } shapes[] = { { 1, 1 }, { 2, 1 }, { 3, -1 }, { 16, 64 }, { 32, -32 }, { 48, 16 }, { 64, 16 }, { 100, 3 } };
+    } shapes[] = {
+        { 1, 1 }, { 2, 1 }, { 3, -1 }, { 16, 64 }, { 32, -32 }, { 48, 16 }, { 64, 16 }, { 100, 3 }
+    };
     for (const auto &shape : shapes) {
         Diagonals m = random_diagonals(shape.n, shape.step, params);
         for (uint32_t n_baby : { 0u, 1u, 4u, 8u, 128u }) expect_transform(m, params, n_baby);

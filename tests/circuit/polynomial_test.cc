@@ -80,12 +80,13 @@ TEST(Polynomial, DepthIsLeastForHighDegrees) {
     }
 }
 
-/* Paterson-Stockmeyer by single products, with blocks of b and the least depth: T_2 .. T_b, the doublings of T_b
- * below d + 1, one product to join every two neighbours, and the last block halved down to degree 1. */
+/* Paterson-Stockmeyer by single products, with blocks of b and the least depth: T_2 .. T_b, the doublings of
+ * T_b below d + 1, one product to join every two neighbours, and the last block halved down to degree 1. */
 uint32_t plain_key_switches(uint32_t log_n) {
     uint32_t best = UINT32_MAX;
     for (uint32_t log_b = 1; log_b < log_n; log_b++)
-        best = std::min(best, (1u << log_b) - 1 + (log_n - log_b - 1) + (1u << (log_n - log_b)) - 1 + (log_b - 1));
+        best = std::min(best,
+                        (1u << log_b) - 1 + (log_n - log_b - 1) + (1u << (log_n - log_b)) - 1 + (log_b - 1));
     return best;
 }
 
@@ -102,8 +103,8 @@ TEST(Polynomial, KeySwitchesAreFew) {
     EXPECT_EQ(plain_key_switches(7), 27u);
 }
 
-/* Doubling T_2m = 2 T_m^2 - 1 multiplies an error by up to 4 |T_m|: T_m collects at most m^2 roundings; divided
- * coefficients are below 2 norm1. */
+/* Doubling T_2m = 2 T_m^2 - 1 multiplies an error by up to 4 |T_m|: T_m collects at most m^2 roundings;
+ * divided coefficients are below 2 norm1. */
 double rounding(const Coefficients &c) {
     const double d = (double)c.size();
     return 4 * d * d * norm1(c) * 0x1p-53;
@@ -115,7 +116,8 @@ void expect_values(const Coefficients &c) {
     const Slots got = run_clear(job_of(p, t));
     const double tolerance = rounding(c);
     for (size_t i = 0; i < got.size(); i++)
-        ASSERT_NEAR(got[i].real(), reference(c, t[i]), tolerance) << "degree " << c.size() - 1 << " t " << t[i];
+        ASSERT_NEAR(got[i].real(), reference(c, t[i]), tolerance)
+            << "degree " << c.size() - 1 << " t " << t[i];
 }
 
 TEST(Polynomial, ValuesForEveryDegree) {

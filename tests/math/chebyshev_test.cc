@@ -20,7 +20,9 @@ const std::map<std::string, Function> functions = {
     { "gelu", [](void *, long double x) { return x * (1 + std::erf(x / std::sqrt(2.0L))) / 2; } },
 };
 
-mzv_function function(const std::string &name, double a, double b) { return { functions.at(name), nullptr, a, b }; }
+mzv_function function(const std::string &name, double a, double b) {
+    return { functions.at(name), nullptr, a, b };
+}
 
 TEST(Chebyshev, AgreesWithMpmath) {
     std::ifstream in(MZV_SOURCE_DIR "/tests/vectors/circuit_chebyshev.txt");
@@ -37,8 +39,10 @@ TEST(Chebyshev, AgreesWithMpmath) {
         for (uint32_t k = 0; k <= degree; k++) {
             double expected;
             ASSERT_TRUE(in >> expected);
-            /* Long double sums of degree + 1 terms, one rounding to double, zeros below 2^-58 of the largest. */
-            EXPECT_NEAR(coeff[k], expected, std::fabs(expected) * 0x1p-53 + largest * 0x1p-57) << name << " c" << k;
+            /* Long double sums of degree + 1 terms, one rounding to double, zeros below 2^-58 of the largest.
+             */
+            EXPECT_NEAR(coeff[k], expected, std::fabs(expected) * 0x1p-53 + largest * 0x1p-57)
+                << name << " c" << k;
         }
         /* The grid may miss 0.3 % of an extremum; double coefficients add degree roundings of 2^-53. */
         EXPECT_NEAR(error, worst, 0.01 * worst + largest * degree * 0x1p-53) << name << " " << degree;
@@ -48,7 +52,8 @@ TEST(Chebyshev, AgreesWithMpmath) {
 }
 
 TEST(Chebyshev, InterpolatesPolynomialsExactly) {
-    const mzv_function f = { [](void *, long double x) { return 4 * x * x * x - 3 * x + 2; }, nullptr, -1, 1 };
+    const mzv_function f = { [](void *, long double x) { return 4 * x * x * x - 3 * x + 2; }, nullptr, -1,
+                             1 };
     double coeff[8], error = -1;
     ASSERT_EQ(mzv_chebyshev_fit(coeff, 7, &f, &error), MZV_OK);
     const double expected[8] = { 2, 0, 0, 1, 0, 0, 0, 0 };
