@@ -1,0 +1,35 @@
+/* The harness: times a case and prints one line of JSON. */
+#include "bench/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/try.h"
+
+#define MAX_REPETITIONS 101
+
+static int by_size(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+mzv_status mzv_bench_run(const mzv_bench_case *c) {
+    double seconds[MAX_REPETITIONS];
+    if (c->repetitions < 5 || c->repetitions > MAX_REPETITIONS || c->count == 0)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bench %s: %u repetitions of %u, need 5 to %d of 1 or more",
+                        c->name, c->repetitions, c->count, MAX_REPETITIONS);
+    MZV_TRY(c->run(c->arg));
+    for (uint32_t i = 0; i < c->repetitions; i++) {
+        const uint64_t start = mzv_clock_ns();
+        MZV_TRY(c->run(c->arg));
+        seconds[i] = (double)(mzv_clock_ns() - start) * 1e-9 / c->count;
+    }
+    qsort(seconds, c->repetitions, sizeof seconds[0], by_size);
+    printf("{\"name\": \"%s\", \"log_n\": %u, \"n_limbs\": %u, \"threads\": %u, \"median_s\": %.6g, "
+           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\"}\n",
+           c->name, c->log_n, c->n_limbs, c->n_threads, seconds[c->repetitions / 2], seconds[0],
+           c->repetitions, c->backend);
+    fflush(stdout);
+    return MZV_OK;
+}

@@ -1,0 +1,32 @@
+/* One harness for all benchmarks: warm-up, repetitions, one JSON line for each result. */
+#ifndef MZV_BENCH_H
+#define MZV_BENCH_H
+#include <stddef.h>
+#include <stdint.h>
+#include "mzv/status.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What is measured: `run` once is `count` operations (the time is divided by it). */
+typedef struct mzv_bench_case {
+    const char *name, *backend;
+    uint32_t log_n, n_limbs, n_threads;
+    uint32_t repetitions; /* at least 5 */
+    uint32_t count;
+    mzv_status (*run)(void *arg);
+    void *arg;
+} mzv_bench_case;
+
+/* Runs once to warm up, then `repetitions` times, and prints
+ * {"name", "log_n", "n_limbs", "threads", "median_s", "min_s", "repetitions", "backend"} to standard output.
+ */
+mzv_status mzv_bench_run(const mzv_bench_case *c) MZV_MUST_CHECK;
+
+/* Entry points; 0 on success. */
+int mzv_bench_ckks(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
