@@ -44,12 +44,14 @@ static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec 
 }
 
 /* w exp(s) on the shifted scores. Errors count relative to the least sum: terms far below it may be off by as much as
- * those near it. */
+ * those near it. Dead pairs sit at the low end of the interval, which is put so low that a group full of them adds less
+ * than the target to the least sum. */
 static mzv_status plan_exp(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
     const mzv_attention_range *r = &s->range;
-    const mzv_exp_spec spec = { .a = r->score_low,
+    const double dead_low = r->lse_low + log(s->target_error / s->layout.group);
+    const mzv_exp_spec spec = { .a = fmin(r->score_low, dead_low),
                                 .b = r->score_high,
-                                .floor = fmax(r->lse_low, r->score_low),
+                                .floor = r->lse_low,
                                 .target = s->target_error,
                                 .log_gain = log(weight),
                                 .squarings = MZV_EXP_AUTO };
