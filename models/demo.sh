@@ -38,7 +38,9 @@ fi
 
 say "building in build/"
 commit=$(git rev-parse --short HEAD 2>/dev/null || true)
-cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DMZV_TESTS=OFF -DMZV_COMMIT="$commit" >&2
+cuda=OFF # nvcc without a GPU would only lengthen the build
+[ ! -e /dev/nvidiactl ] || cuda=ON
+cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DMZV_TESTS=OFF -DMZV_CUDA=$cuda -DMZV_COMMIT="$commit" >&2
 cmake --build build --target mzv_cli --parallel "$(nproc)" >&2
 
 # The environment gives defaults, so that options given here win.
