@@ -9,7 +9,7 @@
 /* clang-format off */
 const mzv_command mzv_commands[] = {
     { "run", MZV_CMD_RUN, "(TEXT | --ids LIST)", 0, 1, "text|json|jsonl",
-      "One inference with a module encrypted, compared with the float model: BERT's label, GPT-2's next tokens.",
+      "One inference with a module encrypted, compared with float: BERT's label, GPT-2's next tokens.",
       mzv_cmd_run },
     { "generate", MZV_CMD_GENERATE, "(PROMPT | --ids LIST)", 0, 1, "text|json|jsonl",
       "Text from a GPT-2 checkpoint, with a module encrypted inside the token loop.", mzv_cmd_generate },
@@ -20,10 +20,13 @@ const mzv_command mzv_commands[] = {
       "Ring, levels, operations, bytes and predicted error of an encrypted module. No keys are made.",
       mzv_cmd_plan },
     { "inspect", MZV_CMD_INSPECT, "PATH", 1, 1, "text|json|jsonl",
-      "What a checkpoint folder, a calibration, or a file of keys, ciphertexts or parameters holds; every byte "
-      "is checked.", mzv_cmd_inspect },
+      "What a checkpoint folder, a calibration, or a file of keys, ciphertexts or parameters holds; all "
+      "of it is checked.", mzv_cmd_inspect },
     { "params", MZV_CMD_PARAMS, "[NAME]", 0, 1, "text|json|jsonl|csv|md",
       "The named parameter sets with their security, or one of them in full.", mzv_cmd_params },
+    { "bench", MZV_CMD_BENCH, "ckks [SET [CASE]]", 1, 3, "text|json|jsonl|csv|md",
+      "Times of the operations on ciphertexts: of all sets, or of one and the cases that begin so.",
+      mzv_cmd_bench },
     { "doctor", MZV_CMD_DOCTOR, "", 0, 0, "text|json|jsonl|csv|md",
       "What this machine offers, and what would make mzv slow here.", mzv_cmd_doctor },
     { "version", MZV_CMD_VERSION, "", 0, 0, "text|json|jsonl", "Version, commit and backends of this build.",

@@ -117,7 +117,7 @@ TEST(BadInput, Prompts) {
         return run_mzv({ "generate", "--model", model, "--tokens", "2", "--", prompt });
     };
     Outcome run = with("ROM\xff"
-                   "EO");
+                       "EO");
     EXPECT_REFUSED(run, 64, "E-usage");
     EXPECT_NE(run.err.find("byte 3 is not UTF-8"), std::string::npos) << run.err;
     run = with("caf\xc3\xa9");
@@ -159,7 +159,8 @@ TEST(BadInput, ControlCharactersDoNotReachTheTerminal) {
 
 TEST(BadInput, CalibrationMissingOrOfAnotherModel) {
     const Copy copy;
-    const Outcome run = run_mzv({ "generate", "--model", copy.scratch.path, "--encrypt", "h.0.attn", "ROMEO:" });
+    const Outcome run =
+        run_mzv({ "generate", "--model", copy.scratch.path, "--encrypt", "h.0.attn", "ROMEO:" });
     EXPECT_REFUSED(run, 3, "E-file");
     EXPECT_NE(run.err.find("mzv calibrate --model " + copy.scratch.path), std::string::npos) << run.err;
 
@@ -284,7 +285,7 @@ TEST(BadInput, AFailureLeavesAnOlderResultAlone) {
 TEST(BadInput, TooLittleMemory) {
     const Scratch scratch;
     const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn", "--tokens", "2",
-                              "--memory-max", "100M", "-O", scratch.at("result"), "ROMEO:" });
+                                  "--memory-max", "100M", "-O", scratch.at("result"), "ROMEO:" });
     EXPECT_REFUSED(run, 4, "E-memory");
     for (const char *part : { "needs ", "had 100 MiB", "; " })
         EXPECT_NE(run.err.find(part), std::string::npos) << run.err;

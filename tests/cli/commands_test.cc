@@ -206,7 +206,7 @@ TEST(Commands, PlanFitsASecureRing) {
 // The circuit on slots, with the noise of CKKS: the same text as in float.
 TEST(Commands, GenerateSimulated) {
     const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--mode",
-                              "simulate", "--tokens", "4", "-o", "json", "ROMEO:" });
+                                  "simulate", "--tokens", "4", "-o", "json", "ROMEO:" });
     ASSERT_EQ(run.code, 0) << run.err;
     const Json json(run.out);
     EXPECT_EQ(json.text("generated"), "\nI w");
@@ -217,7 +217,7 @@ TEST(Commands, GenerateSimulated) {
 
 TEST(Commands, AnErrorAboveTheLimitIsExitCode2) {
     const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--mode",
-                              "simulate", "--tokens", "1", "--max-error", "0", "-o", "json", "ROMEO:" });
+                                  "simulate", "--tokens", "1", "--max-error", "0", "-o", "json", "ROMEO:" });
     EXPECT_EQ(run.code, 2) << run.err;
     EXPECT_NE(run.err.find("mzv: warning: relative error"), std::string::npos) << run.err;
     const Json json(run.out); // the result is there all the same
@@ -227,9 +227,9 @@ TEST(Commands, AnErrorAboveTheLimitIsExitCode2) {
 TEST(SlowCommands, GenerateOnCiphertexts) {
     RunOptions options;
     options.seconds = 1200;
-    const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--tokens", "3",
-                              "--timings", "-o", "json", "ROMEO:" },
-                            options);
+    const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--tokens",
+                                  "3", "--timings", "-o", "json", "ROMEO:" },
+                                options);
     ASSERT_EQ(run.code, 0) << run.err;
     const Json json(run.out);
     EXPECT_EQ(json.text("generated"), "\nI ");

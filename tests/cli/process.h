@@ -41,7 +41,7 @@ std::string shared_folder();
 // One line on stderr that begins with `mzv: error[id]: `, nothing on stdout, exit code `code`.
 #define EXPECT_REFUSED(run, wanted_code, id)                                                                 \
     do {                                                                                                     \
-        const Outcome &r_ = (run);                                                                               \
+        const Outcome &r_ = (run);                                                                           \
         EXPECT_EQ(r_.code, (wanted_code)) << r_.err;                                                         \
         EXPECT_EQ(r_.out, "");                                                                               \
         EXPECT_EQ(r_.err.rfind(std::string("mzv: error[") + (id) + "]: ", 0), 0u) << r_.err;                 \
