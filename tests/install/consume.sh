@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# consume.sh cmake|pkgconfig shared|static: builds consumer/ against the installed tree at $PREFIX, runs it, and checks
+# what it links. Set by ctest: PREFIX LIBDIR SCRATCH CC CXX CMAKE NM.
+set -euo pipefail
+how=$1 link=$2
+source=$(cd "$(dirname "$0")" && pwd)/consumer
+build=$SCRATCH/$how-$link
+rm -rf "$build"
+mkdir -p "$build/files"
+
+build_with_cmake() {
+    local target=mzv
+    [ "$link" = static ] && target=mzv_static
+    "$CMAKE" -S "$source" -B "$build" -DLINK=$target -DCMAKE_PREFIX_PATH="$PREFIX" \
+        -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX"
+    "$CMAKE" --build "$build"
+}
+
+build_with_pkgconfig() {
+    export PKG_CONFIG_PATH=$LIBDIR/pkgconfig
+    local flags
+    if [ "$link" = static ]; then
+        flags="-static $(pkg-config --static --cflags --libs mzv)"
+    else
+        flags="$(pkg-config --cflags --libs mzv) -Wl,-rpath,$LIBDIR"
+    fi
+    for program in client server; do # $flags is a list
+        "$CC" -std=gnu17 -Wall -Wextra -Werror -o "$build/$program" "$source/$program.c" $flags -lm
+        "$CXX" -std=gnu++17 -Wall -Wextra -Werror -o "$build/${program}_cpp" "$source/${program}_cpp.cc" $flags -lm
+    done
+}
+
+# A statically linked server holds no code that decrypts or makes keys; the client does, so the check can fail.
+secrets='mzv_decrypt|mzv_encrypt|mzv_secret_[a-z]+|mzv_public_[a-z]+|mzv_keys_create'
+check_secrets() {
+    "$NM" "$build/client" | grep -Eq " ($secrets)$" || { echo "client: no symbol of $secrets"; exit 1; }
+    if "$NM" "$build/server" | grep -E " ($secrets)$"; then echo "server: links secrets"; exit 1; fi
+}
+
+"build_with_$how"
+for suffix in "" _cpp; do
+    "$build/client$suffix" "$build/files" "$build/server$suffix"
+done
+if [ "$link" = static ]; then
+    check_secrets
+else # and it is the shared library that ran, under its versioned name
+    objdump -p "$build/client" | grep -q 'NEEDED *libmzv\.so\.0$'
+fi

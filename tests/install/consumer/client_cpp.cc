@@ -1,0 +1,2 @@
+// The same program as C++: the public headers are those of both languages.
+#include "client.c"
