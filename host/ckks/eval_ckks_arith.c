@@ -4,30 +4,28 @@
 #include "base/try.h"
 #include "ckks/eval_ckks.h"
 
+/* Both parts of ct as one batch: they lie at one stride. */
+static mzv_poly both_parts(const mzv_ckks *ck, const mzv_cipher *ct, uint32_t level) {
+    mzv_poly all = mzv_ckks_part(ck, ct, 0, level);
+    all.batch *= 2;
+    return all;
+}
+
 mzv_status mzv_ckks_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
-    mzv_ckks *ck = (mzv_ckks *)ev;
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_copy(ev->stream, mzv_ckks_part(ck, out, t, a->level),
-                              mzv_view(mzv_ckks_part(ck, a, t, a->level))));
-    return MZV_OK;
+    const mzv_ckks *ck = (const mzv_ckks *)ev;
+    return mzv_poly_copy(ev->stream, both_parts(ck, out, a->level), mzv_view(both_parts(ck, a, a->level)));
 }
 
 mzv_status mzv_ckks_add(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b) {
-    mzv_ckks *ck = (mzv_ckks *)ev;
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_add(ev->stream, mzv_ckks_part(ck, out, t, a->level),
-                             mzv_view(mzv_ckks_part(ck, a, t, a->level)),
-                             mzv_view(mzv_ckks_part(ck, b, t, a->level))));
-    return MZV_OK;
+    const mzv_ckks *ck = (const mzv_ckks *)ev;
+    return mzv_poly_add(ev->stream, both_parts(ck, out, a->level), mzv_view(both_parts(ck, a, a->level)),
+                        mzv_view(both_parts(ck, b, a->level)));
 }
 
 mzv_status mzv_ckks_sub(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b) {
-    mzv_ckks *ck = (mzv_ckks *)ev;
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_sub(ev->stream, mzv_ckks_part(ck, out, t, a->level),
-                             mzv_view(mzv_ckks_part(ck, a, t, a->level)),
-                             mzv_view(mzv_ckks_part(ck, b, t, a->level))));
-    return MZV_OK;
+    const mzv_ckks *ck = (const mzv_ckks *)ev;
+    return mzv_poly_sub(ev->stream, both_parts(ck, out, a->level), mzv_view(both_parts(ck, a, a->level)),
+                        mzv_view(both_parts(ck, b, a->level)));
 }
 
 /* Part 1 of out = part 1 of a, where only part 0 changes. */
@@ -155,10 +153,8 @@ mzv_status mzv_ckks_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
         const uint64_t size = mzv_mod_reduce(k < 0 ? 0 - (uint64_t)k : (uint64_t)k, m);
         constant[i] = k < 0 ? mzv_mod_neg(size, m.p) : size;
     }
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_mul_const(ev->stream, mzv_ckks_part(ck, out, t, a->level),
-                                   mzv_view(mzv_ckks_part(ck, a, t, a->level)), constant));
-    return MZV_OK;
+    return mzv_poly_mul_const(ev->stream, both_parts(ck, out, a->level),
+                              mzv_view(both_parts(ck, a, a->level)), constant);
 }
 
 /* Takes the values of X^k modulo q_0 .. q_level: the coefficients go up from the host, then are lifted. */
@@ -181,17 +177,14 @@ static mzv_status monomial_values(mzv_ckks *ck, mzv_cpoly *out, uint32_t k, uint
 }
 
 static mzv_status times_values(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *a, mzv_cpoly values) {
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_mul(ck->ev.stream, mzv_ckks_part(ck, out, t, a->level),
-                             mzv_view(mzv_ckks_part(ck, a, t, a->level)), values));
-    return MZV_OK;
+    return mzv_poly_mul(ck->ev.stream, both_parts(ck, out, a->level), mzv_view(both_parts(ck, a, a->level)),
+                        values);
 }
 
 mzv_status mzv_ckks_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t k) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     const uint32_t half = ev->n_slots;
     if (k % half == 0) { /* 1, i, -1, -i */
-        const mzv_cipher *from = a;
         if (k / half % 2 == 1) {
             MZV_TRY(times_values(ck, out, a, imaginary(ck, a->level)));
             const mzv_cipher turned = {
@@ -199,7 +192,7 @@ mzv_status mzv_ckks_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_c
             };
             return k / half == 1 ? MZV_OK : mzv_ckks_mul_integer(ev, out, &turned, -1);
         }
-        return mzv_ckks_mul_integer(ev, out, from, k == 0 ? 1 : -1);
+        return mzv_ckks_mul_integer(ev, out, a, k == 0 ? 1 : -1);
     }
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);
