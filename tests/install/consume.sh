@@ -33,8 +33,11 @@ build_with_pkgconfig() {
 # A statically linked server holds no code that decrypts or makes keys; the client does, so the check can fail.
 secrets='mzv_decrypt|mzv_encrypt|mzv_secret_[a-z]+|mzv_public_[a-z]+|mzv_keys_create'
 check_secrets() {
-    "$NM" "$build/client" | grep -Eq " ($secrets)$" || { echo "client: no symbol of $secrets"; exit 1; }
-    if "$NM" "$build/server" | grep -E " ($secrets)$"; then echo "server: links secrets"; exit 1; fi
+    "$NM" "$build/client" >"$build/client.symbols"
+    "$NM" "$build/server" >"$build/server.symbols"
+    grep -Eq " ($secrets)$" "$build/client.symbols" || { echo "client: no symbol of $secrets"; exit 1; }
+    if grep -E " ($secrets)$" "$build/server.symbols"; then echo "server: links secrets"; exit 1; fi
+    grep -q " mzv_mul$" "$build/server.symbols" || { echo "server: has no symbols at all"; exit 1; }
 }
 
 "build_with_$how"
@@ -44,5 +47,6 @@ done
 if [ "$link" = static ]; then
     check_secrets
 else # and it is the shared library that ran, under its versioned name
-    objdump -p "$build/client" | grep -q 'NEEDED *libmzv\.so\.0$'
+    objdump -p "$build/client" >"$build/client.dynamic"
+    grep -q 'NEEDED *libmzv\.so\.0$' "$build/client.dynamic"
 fi
