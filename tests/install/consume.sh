@@ -20,13 +20,13 @@ build_with_pkgconfig() {
     export PKG_CONFIG_PATH=$LIBDIR/pkgconfig
     local flags
     if [ "$link" = static ]; then
-        flags="-static $(pkg-config --static --cflags --libs mzv)"
+        read -ra flags <<<"-static $(pkg-config --static --cflags --libs mzv)"
     else
-        flags="$(pkg-config --cflags --libs mzv) -Wl,-rpath,$LIBDIR"
+        read -ra flags <<<"$(pkg-config --cflags --libs mzv) -Wl,-rpath,$LIBDIR"
     fi
-    for program in client server; do # $flags is a list
-        "$CC" -std=gnu17 -Wall -Wextra -Werror -o "$build/$program" "$source/$program.c" $flags -lm
-        "$CXX" -std=gnu++17 -Wall -Wextra -Werror -o "$build/${program}_cpp" "$source/${program}_cpp.cc" $flags -lm
+    for program in client server; do
+        "$CC" -std=gnu17 -Wall -Wextra -Werror -o "$build/$program" "$source/$program.c" "${flags[@]}" -lm
+        "$CXX" -std=gnu++17 -Wall -Wextra -Werror -o "$build/${program}_cpp" "$source/${program}_cpp.cc" "${flags[@]}" -lm
     done
 }
 
