@@ -203,6 +203,19 @@ TEST(Commands, PlanFitsASecureRing) {
     EXPECT_EQ(json.number("tokens_max"), 16);
 }
 
+TEST(Commands, BenchRowsComeInEveryForm) {
+    const Outcome table = run_mzv({ "bench", "ckks", "n15", "add", "-o", "csv" });
+    EXPECT_EQ(table.code, 0) << table.err;
+    EXPECT_EQ(table.out.rfind("name,log_n,", 0), 0u) << table.out;
+    const Json json(run_mzv({ "bench", "ckks", "n15", "add", "-o", "json" }).out);
+    ASSERT_GE(json_array_size(json["rows"]), 1u);
+    const json_t *row = json_array_get(json["rows"], 0);
+    EXPECT_EQ(json_integer_value(json_object_get(row, "log_n")), 15);
+    EXPECT_GT(json_number_value(json_object_get(row, "median_s")), 0);
+    EXPECT_REFUSED(run_mzv({ "bench", "ckks", "n15", "nosuch" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "nosuch" }), 64, "E-usage");
+}
+
 // The circuit on slots, with the noise of CKKS: the same text as in float.
 TEST(Commands, GenerateSimulated) {
     const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--mode",
@@ -249,9 +262,9 @@ TEST(SlowCommands, InterruptedGenerationKeepsWhatIsKnown) {
     RunOptions options;
     options.seconds = 1200;
     options.signal_after_ms = 60000;
-    const Outcome run = run_mzv(
-        { "generate", "--model", model, "--encrypt", "h.0.attn", "--tokens", "120", "-o", "json", "ROMEO:" },
-        options);
+    const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--tokens",
+                                  "120", "-o", "json", "ROMEO:" },
+                                options);
     EXPECT_EQ(run.code, 130) << run.err;
     if (run.out.empty()) {
         EXPECT_NE(run.err.find("E-interrupted"), std::string::npos) << run.err; // before the first token
