@@ -4,7 +4,7 @@
 
 set(mzv_needs m OpenMP::OpenMP_C PkgConfig::JANSSON PkgConfig::XXHASH PkgConfig::CRYPTO)
 if(MZV_WITH_CUDA)
-    list(APPEND mzv_needs CUDA::cudart_static)
+    list(APPEND mzv_needs CUDA::cudart_static stdc++) # host code of kernels: guards of static variables
 endif()
 
 add_library(mzv_static STATIC ${mzv_objects})
