@@ -13,7 +13,7 @@ struct mzv_attention {
 };
 
 struct mzv_attention_mask {
-    mzv_plain *query_bias, *offset;
+    mzv_plain *query_bias, *offset, *dead_weight;
 };
 
 enum { N_PARTS = 5 };
@@ -26,6 +26,7 @@ static mzv_status part(const mzv_attention_watch *w, const char *name, uint32_t 
 
 /* ---- encoding ---- */
 
+static uint32_t exp_level(const mzv_attention *a) { return a->level - 2 - mzv_exp_levels(a->plan.exp); }
 static uint32_t output_level(const mzv_attention *a) { return a->level - a->plan.facts.levels; }
 
 static mzv_status encode_matrices(mzv_attention *a, mzv_evaluator *ev) {
@@ -102,6 +103,8 @@ mzv_status mzv_attention_mask_create(mzv_attention_mask **out, mzv_evaluator *ev
     MZV_TRY_GOTO(mzv_plain_create(&m->query_bias, ev, slots, a->level - 1, MZV_PLAIN_ADD), failed);
     mzv_attention_offset(&a->plan, span, slots);
     MZV_TRY_GOTO(mzv_plain_create(&m->offset, ev, slots, a->level - 2, MZV_PLAIN_ADD), failed);
+    mzv_attention_dead_weight(&a->plan, span, slots);
+    MZV_TRY_GOTO(mzv_plain_create(&m->dead_weight, ev, slots, exp_level(a), MZV_PLAIN_ADD), failed);
     mzv_free(slots);
     *out = m;
     return MZV_OK;
@@ -115,6 +118,7 @@ void mzv_attention_mask_destroy(mzv_attention_mask *m) {
     if (!m) return;
     mzv_plain_destroy(m->query_bias);
     mzv_plain_destroy(m->offset);
+    mzv_plain_destroy(m->dead_weight);
     mzv_free(m);
 }
 
@@ -177,7 +181,8 @@ static mzv_status scores(mzv_evaluator *ev, mzv_cipher *t, const mzv_cipher *q, 
 
 /* Steps 4 to 6: out = sum_j e_j v_j / sum_j e_j in the slots j = 0. v is overwritten. */
 static mzv_status weighted_mean(mzv_evaluator *ev, mzv_cipher *out, mzv_cipher *e, mzv_cipher *v,
-                                const mzv_attention *a, const mzv_attention_watch *watch) {
+                                const mzv_attention *a, const mzv_attention_mask *mask,
+                                const mzv_attention_watch *watch) {
     const mzv_attention_plan *p = &a->plan;
     const size_t mark = mzv_ev_mark(ev);
     mzv_cipher s, n, y;
@@ -185,6 +190,7 @@ static mzv_status weighted_mean(mzv_evaluator *ev, mzv_cipher *out, mzv_cipher *
     MZV_TRY(mzv_ev_take(ev, &n, e->level, e->batch));
     MZV_TRY(mzv_ev_take(ev, &y, e->level, e->batch));
     MZV_TRY(mzv_fold_run(ev, &s, e, &p->window));
+    MZV_TRY(mzv_add_plain(ev, &s, &s, mask->dead_weight));
     MZV_TRY(mzv_negate(ev, &y, &s));
     MZV_TRY(mzv_add_const(ev, &y, &y, p->sum_shift));
     MZV_TRY(mzv_inverse_run(ev, &y, &y, p->inverse));
@@ -207,7 +213,6 @@ static mzv_status check_inputs(const mzv_cipher *keys, const mzv_cipher *queries
 static mzv_status run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *keys, const mzv_cipher *queries,
                       const mzv_attention *a, const mzv_attention_mask *mask, const mzv_attention_watch *watch) {
     const uint32_t batch = mzv_cipher_batch(keys), t_level = a->level - 2;
-    const uint32_t e_level = t_level - mzv_exp_levels(a->plan.exp);
     mzv_cipher k, q, v, t;
     MZV_TRY(mzv_ev_take(ev, &v, a->level - 1, batch));
     MZV_TRY(mzv_ev_take(ev, &t, t_level, batch));
@@ -221,8 +226,7 @@ static mzv_status run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *keys
     mzv_ev_release(ev, mark);
     MZV_TRY(part(watch, "softmax", 3));
     MZV_TRY(mzv_exp_run(ev, &t, &t, a->plan.exp));
-    if (t.level != e_level) return mzv_fail(MZV_ERR_INTERNAL, "attention: exp left level %u, expected %u", t.level, e_level);
-    MZV_TRY(weighted_mean(ev, &t, &t, &v, a, watch));
+    MZV_TRY(weighted_mean(ev, &t, &t, &v, a, mask, watch));
     MZV_TRY(part(watch, "output", 5));
     if (a->plan.whole) MZV_TRY(project(ev, &t, &t, a, MZV_OUTPUT));
     return mzv_add_plain(ev, out, &t, a->output_bias);

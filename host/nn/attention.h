@@ -7,7 +7,8 @@
  *   2  t_ij = sum_e q_i k_ij + offset                            total fold over e                1 level
  *      an affine image in [-1, 1] of the shifted score; dead pairs, whose q is zero, are set to -1
  *   3  e_ij = w exp(s_ij), w = 2 / (S_high - S_low)              circuit/exp.h
- *   4  S_i = sum_j e_ij by a window sum,  n_i = sum_j e_ij v_j   one-sided fold
+ *   4  S_i = sum_j e_ij by a window sum, less the dead pairs' e,
+ *      n_i = sum_j e_ij v_j                                      one-sided fold
  *   5  y ~ 1 / S_i                                               circuit/inverse.h
  *   6  o_i = (n_i y)(2 - S_i y)                                  one Newton step for the quotient 2 levels
  *   7  O o_i + bias                                              whole module only                1 level
@@ -34,6 +35,9 @@ typedef struct mzv_attention_range {
     double lse_low, lse_high;     /* shifted log-sum-exp */
     double value_max, output_max; /* bounds of |v| and of |result| */
 } mzv_attention_range;
+
+/* Results come out at most this large: at level 0 a modulus of one bit above the scale holds values below 1. */
+#define MZV_ATTENTION_RESULT 0.125
 
 typedef struct mzv_attention_spec {
     mzv_float_attention weights; /* borrowed by mzv_attention_create only */

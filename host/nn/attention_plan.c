@@ -44,8 +44,8 @@ static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec 
 }
 
 /* w exp(s) on the shifted scores. Errors count relative to the least sum: terms far below it may be off by as much as
- * those near it. Dead pairs sit at the low end of the interval, which is put so low that a group full of them adds less
- * than the target to the least sum. */
+ * those near it. Dead pairs sit at the low end of the interval, where the circuit's value is known and is taken off the
+ * sums again; that end is put so low that a whole group of them is small beside the least sum. */
 static mzv_status plan_exp(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
     const mzv_attention_range *r = &s->range;
     const double dead_low = r->lse_low + log(s->target_error / s->layout.group);
@@ -57,6 +57,7 @@ static mzv_status plan_exp(mzv_attention_plan *p, const mzv_attention_spec *s, d
                                 .squarings = MZV_EXP_AUTO };
     MZV_TRY(mzv_exp_create(&p->exp, &spec));
     p->exp_input = mzv_exp_affine(p->exp);
+    p->dead_value = (double)mzv_exp_value(p->exp, spec.a);
     p->facts.exp_degree = mzv_exp_about(p->exp)->degree;
     p->facts.exp_squarings = mzv_exp_about(p->exp)->squarings;
     p->facts.exp_error = mzv_exp_about(p->exp)->error;
@@ -93,8 +94,8 @@ mzv_status mzv_attention_plan_make(mzv_attention_plan *out, const mzv_attention_
     p.head_dim = s->weights.n_embd / s->weights.n_head;
     p.n_heads = p.whole ? s->weights.n_head : 1;
     p.first_head = p.whole ? 0 : (uint32_t)s->head;
-    p.value_scale = s->range.value_max;
-    p.output_scale = s->range.output_max;
+    p.value_scale = s->range.value_max / (p.whole ? 1 : MZV_ATTENTION_RESULT);
+    p.output_scale = s->range.output_max / MZV_ATTENTION_RESULT;
     MZV_TRY_GOTO(plan_quotient(&p, s, &weight), failed);
     MZV_TRY_GOTO(plan_exp(&p, s, weight), failed);
     MZV_TRY_GOTO(plan_folds(&p), failed);

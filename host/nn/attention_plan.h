@@ -22,6 +22,7 @@ typedef struct mzv_attention_plan {
     mzv_affine exp_input;
     mzv_exp *exp;
     mzv_inverse *inverse;
+    double dead_value;   /* e of a dead pair */
     double sum_shift;    /* t = sum_shift - S */
     mzv_fold channels;   /* the rest of a transform with fewer outputs than channels */
     mzv_fold head, window, first; /* over e, over j into every key, over j into j = 0 */
@@ -40,10 +41,12 @@ void mzv_attention_matrices(mzv_attention_matrix out[MZV_ATTENTION_MATRICES], co
 /* For mzv_transform_spec; user is a mzv_attention_matrix. */
 mzv_status mzv_attention_diagonal(void *user, mzv_complex *slots, uint32_t d) MZV_MUST_CHECK;
 
-/* Constants added in steps 1, 2 and 7; n_slots values each, all written. */
+/* Constants added in steps 1, 2, 4 and 7; n_slots values each, all written. */
 void mzv_attention_key_bias(const mzv_attention_plan *p, mzv_complex *slots);
 void mzv_attention_query_bias(const mzv_attention_plan *p, const mzv_pair_span *span, mzv_complex *slots);
 void mzv_attention_offset(const mzv_attention_plan *p, const mzv_pair_span *span, mzv_complex *slots);
+/* Less the dead pairs: the window of every key's slot covers one group's worth of them and the query's alive pairs. */
+void mzv_attention_dead_weight(const mzv_attention_plan *p, const mzv_pair_span *span, mzv_complex *slots);
 void mzv_attention_output_bias(const mzv_attention_plan *p, mzv_complex *slots);
 
 mzv_status mzv_attention_plan_make(mzv_attention_plan *out, const mzv_attention_spec *spec) MZV_MUST_CHECK;

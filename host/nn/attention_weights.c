@@ -100,6 +100,21 @@ void mzv_attention_offset(const mzv_attention_plan *p, const mzv_pair_span *span
     }
 }
 
+static uint32_t alive_keys(const mzv_pair_span *span, uint32_t i) {
+    uint32_t n = 0;
+    for (uint32_t j = 0; j < span->n_tokens; j++) n += mzv_pair_alive(span, i, j);
+    return n;
+}
+
+void mzv_attention_dead_weight(const mzv_attention_plan *p, const mzv_pair_span *span, mzv_complex *slots) {
+    const mzv_pair_layout *l = &p->layout;
+    for (uint32_t i = 0; i < l->rows; i++) {
+        const double x = -(double)(l->group - alive_keys(span, i)) * p->dead_value;
+        for (uint32_t c = 0; c < l->channels; c++)
+            for (uint32_t j = 0; j < l->group; j++) slots[(size_t)c * l->pairs + (size_t)i * l->group + j] = x;
+    }
+}
+
 void mzv_attention_output_bias(const mzv_attention_plan *p, mzv_complex *slots) {
     const mzv_pair_layout *l = &p->layout;
     for (uint32_t c = 0; c < l->channels; c++) {

@@ -15,7 +15,7 @@ enum {
     SAMPLE_TOKENS = 16,
     ROWS_BYTES_MAX = 1 << 30
 };
-static const double margin_relative = 0.15; /* of an interval's width, on each side */
+static const double margin_relative = 0.10; /* of an interval's width, on each side */
 static const double margin_absolute = 0.25; /* in units of the natural logarithm */
 static const uint32_t fit_iterations[] = { 0, 25, 50, 100, 200 };
 

@@ -15,9 +15,9 @@
 enum {
     LOG_N_FIRST = 12,
     LOG_N_LAST = 16,
-    LOG_SCALE_FIRST = 42, /* q_0 = scale + 6 bits stays on the hot path, below 2^48.4 */
+    LOG_SCALE_FIRST = 47, /* q_0 = scale + 1 bit stays on the hot path, below 2^48.4 */
     LOG_SCALE_LAST = 30,
-    LOG_Q0_ROOM = 6, /* results are below 1 in size; 2^5 of them fit */
+    LOG_Q0_ROOM = 1, /* values below 1 fit; results are below MZV_ATTENTION_RESULT */
     LOG_SPECIAL = 48,
     FIXED_BYTES = 96 << 20 /* program, buffers of slots, decoding */
 };
@@ -56,11 +56,14 @@ mzv_status mzv_hybrid_reference(float *out, const mzv_float_attention *weights, 
 
 /* ---- the circuit ---- */
 
+/* Heads share one interval: each is moved by a constant that centres its sums on 0. */
+static double centre(const mzv_head_range *h) { return (h->lse_low + h->lse_high) / 2; }
+
 static void widen(mzv_attention_range *r, const mzv_head_range *h) {
-    r->score_low = fmin(r->score_low, h->score_low);
-    r->score_high = fmax(r->score_high, h->score_high);
-    r->lse_low = fmin(r->lse_low, h->lse_low);
-    r->lse_high = fmax(r->lse_high, h->lse_high);
+    r->score_low = fmin(r->score_low, h->score_low - centre(h));
+    r->score_high = fmax(r->score_high, h->score_high - centre(h));
+    r->lse_low = fmin(r->lse_low, h->lse_low - centre(h));
+    r->lse_high = fmax(r->lse_high, h->lse_high - centre(h));
     r->value_max = fmax(r->value_max, h->value_max);
 }
 
@@ -78,7 +81,7 @@ mzv_status mzv_hybrid_spec_make(mzv_hybrid_spec *out, const mzv_checkpoint *cp, 
     MZV_TRY(MZV_NEW(&s.shift, n_heads, "hybrid: heads"));
     for (uint32_t h = 0; h < n_heads; h++) {
         const mzv_head_range *range = &l->head[first + h];
-        s.shift[h] = (mzv_head_shift){ range->bilinear, range->linear, range->constant };
+        s.shift[h] = (mzv_head_shift){ range->bilinear, range->linear, range->constant + centre(range) };
         widen(r, range);
     }
     s.attention.shift = s.shift;

@@ -46,10 +46,10 @@ mzv_status mzv_hybrid_server_run(mzv_hybrid_server *server, mzv_cipher *out, con
 
 /* ---- client ---- */
 
-/* Results are at most 1 in size by calibration; beyond this they are not results. */
-static const double result_bound = 4;
+/* Results are at most MZV_ATTENTION_RESULT by calibration; beyond this they are not results. */
+static const double result_bound = 4 * MZV_ATTENTION_RESULT;
 /* A result is real; a larger imaginary part is an overflow or another key. */
-static const double imaginary_bound = 1.0 / 16;
+static const double imaginary_bound = MZV_ATTENTION_RESULT / 16;
 
 mzv_status mzv_hybrid_client_open(mzv_hybrid_client *out, const mzv_context *ctx, mzv_evaluator *slots_ev,
                                   const mzv_attention_spec *spec, uint32_t level) {
