@@ -24,8 +24,8 @@ bool mzv_basis_equal(mzv_basis a, mzv_basis b) {
 
 bool mzv_basis_inside(mzv_basis inner, mzv_basis outer) {
     if (inner.n_p > outer.n_p) return false;
-    return inner.n_q == 0 || (inner.q_first >= outer.q_first &&
-                              inner.q_first + inner.n_q <= outer.q_first + outer.n_q);
+    return inner.n_q == 0 ||
+           (inner.q_first >= outer.q_first && inner.q_first + inner.n_q <= outer.q_first + outer.n_q);
 }
 
 static size_t words_of_one(const mzv_stream *s, mzv_cpoly a) {
@@ -34,8 +34,7 @@ static size_t words_of_one(const mzv_stream *s, mzv_cpoly a) {
 
 static mzv_status check_basis(const mzv_stream *s, const char *op, const char *name, mzv_basis b) {
     const mzv_chain *chain = s->chain;
-    if (mzv_basis_size(b) == 0)
-        return mzv_fail(MZV_ERR_ARGUMENT, "%s: the basis of %s is empty", op, name);
+    if (mzv_basis_size(b) == 0) return mzv_fail(MZV_ERR_ARGUMENT, "%s: the basis of %s is empty", op, name);
     if (b.n_p > chain->n_p || (b.n_q != 0 && (uint32_t)b.q_first + b.n_q > chain->n_q))
         return mzv_fail(MZV_ERR_ARGUMENT, "%s: the basis of %s is %s, the chain has %u p and %u q", op, name,
                         describe(b).text, chain->n_p, chain->n_q);

@@ -38,7 +38,8 @@ static mzv_status check_input(mzv_stream *s, const char *op, const char *name, m
 }
 
 /* An input that may not even be r itself. */
-static mzv_status check_input_apart(mzv_stream *s, const char *op, const char *name, mzv_poly r, mzv_cpoly a) {
+static mzv_status check_input_apart(mzv_stream *s, const char *op, const char *name, mzv_poly r,
+                                    mzv_cpoly a) {
     MZV_TRY(check_input(s, op, name, r, a));
     return mzv_check_apart(s, op, name, mzv_view(r), a);
 }
@@ -77,8 +78,8 @@ static mzv_status check_outputs(mzv_stream *s, const char *op, const char *const
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(mzv_check_view(s, op, names[i], mzv_view(r[i])));
         if (!mzv_basis_equal(r[i].basis, r[0].basis) || r[i].batch != r[0].batch)
-            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of %s differ from those of %s", op, names[i],
-                            names[0]);
+            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of %s differ from those of %s", op,
+                            names[i], names[0]);
         for (uint32_t j = 0; j < i; j++)
             MZV_TRY(mzv_check_apart(s, op, names[j], mzv_view(r[i]), mzv_view(r[j])));
     }
@@ -161,7 +162,8 @@ mzv_status mzv_poly_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t str
     MZV_TRY(check_output(s, "lift", r));
     if (v == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "lift: v has no memory (NULL)");
     if ((uintptr_t)v % 64 != 0 || stride % 8 != 0 || (stride != 0 && stride < n))
-        return mzv_fail(MZV_ERR_ARGUMENT, "lift: v at %p, stride %zu, need 64-byte alignment and 0 or %zu words",
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "lift: v at %p, stride %zu, need 64-byte alignment and 0 or %zu words",
                         (const void *)v, stride, n);
     MZV_TRY(mzv_check_apart(s, "lift", "v", mzv_view(r), words));
     MZV_TRY(s->ops->lift(s, r, v, stride));

@@ -37,7 +37,7 @@ mzv_status mzv_cpu_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t
     const uint32_t n_rows = mzv_basis_size(r.basis);
     mzv_cpu_permutation permutation;
     MZV_TRY(mzv_cpu_permutation_make(s, &permutation, galois));
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_LIGHT))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);

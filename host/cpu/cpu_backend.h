@@ -16,12 +16,13 @@ extern "C" {
 #define MZV_CPU_MIN_LOG_N 3 /* a cache line a row; automorphisms move whole lines */
 #define MZV_CPU_MAX_LOG_N 17
 #define MZV_CPU_LINE 8 /* words */
-/* Words below which an operation is not worth waking threads for. */
-#define MZV_CPU_PARALLEL_WORDS ((size_t)1 << 14)
 /* Words of a row that a fused operation treats at a time, so that they stay in the first-level cache. */
 #define MZV_CPU_BLOCK 512
 #define MZV_CPU_STRIP 8
 #define MZV_CPU_ROW 256
+/* Words from one digit's strip to the next: the odd number of line pairs keeps the digits of one place in
+ * different sets of the cache. */
+#define MZV_CPU_STRIP_WORDS(log_n) (((size_t)MZV_CPU_STRIP << (log_n) >> 8) + 16)
 
 typedef struct mzv_cpu_kernels mzv_cpu_kernels;
 
@@ -30,11 +31,11 @@ typedef struct mzv_cpu_prime {
     const mzv_cpu_kernels *kernels;
     mzv_modulus mod;
     uint32_t log_n;
-    uint64_t n_inverse;            /* N^-1 */
-    mzv_factor *roots;             /* psi^rev(k), k < N */
-    mzv_factor *inverse_roots;     /* psi^-rev(k) */
-    double *fp_roots;              /* psi^rev(k), in (-p/2, p/2) */
-    double *fp_inverse_roots;      /* psi^-rev(k) */
+    uint64_t n_inverse;        /* N^-1 */
+    mzv_factor *roots;         /* psi^rev(k), k < N */
+    mzv_factor *inverse_roots; /* psi^-rev(k) */
+    double *fp_roots;          /* psi^rev(k), in (-p/2, p/2) */
+    double *fp_inverse_roots;  /* psi^-rev(k) */
 } mzv_cpu_prime;
 
 /* r = sum over i < n_terms of a[i] . b[i], added to r if `accumulate`. */
@@ -91,12 +92,12 @@ struct mzv_cpu_kernels {
     void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
                     const mzv_cpu_prime *prime);
     /* Base conversion a strip of MZV_CPU_STRIP columns of 256 at a time; NULL: row by row. `work` holds
-     * n_digits + 1 strips of N/256 lines. convert_strip leaves a row that finish_row completes:
+     * n_digits + 1 times MZV_CPU_STRIP_WORDS. convert_strip leaves a row that finish_row completes:
      * r = NTT(conversion), plus a c if `a` is not NULL. */
     void (*load_strip)(double *work, const int64_t *const *digit, uint32_t n_digits, size_t column,
                        uint32_t log_n);
-    void (*convert_strip)(uint64_t *r, double *work, const uint64_t *constant, uint32_t n_digits, size_t column,
-                          const mzv_cpu_prime *prime);
+    void (*convert_strip)(uint64_t *r, double *work, const uint64_t *constant, uint32_t n_digits,
+                          size_t column, const mzv_cpu_prime *prime);
     void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
 };
 
@@ -126,6 +127,12 @@ static inline const uint64_t *mzv_cpu_crow(mzv_cpoly a, uint32_t b, uint32_t i, 
 /* The prime of row i of a basis. */
 static inline const mzv_cpu_prime *mzv_cpu_prime_of(const mzv_stream *s, mzv_basis basis, uint32_t i) {
     return &s->backend->primes[mzv_prime_index(s->chain, basis, i)];
+}
+
+/* Words from which threads are worth waking: for a product or less a word, and for more. */
+enum { MZV_CPU_LIGHT = 1 << 16, MZV_CPU_HEAVY = 1 << 14 };
+static inline bool mzv_cpu_worth(const mzv_stream *s, uint32_t batch, uint32_t n_rows, size_t n_words) {
+    return ((size_t)batch * n_rows << s->log_n) >= n_words;
 }
 
 /* cpu_tables.c */

@@ -16,10 +16,10 @@ typedef struct prime_set {
 } prime_set;
 
 typedef struct plan {
-    prime_set source, target;                               /* rows of a; rows of r */
-    uint64_t digit_factor[MZV_MAX_PRIMES];                  /* (F/f)^-1 mod f */
-    uint64_t constant[MZV_MAX_PRIMES][MZV_MAX_PRIMES];      /* [target][source]: F/f mod t */
-    uint64_t product_inverse[MZV_MAX_PRIMES];               /* F^-1 mod t */
+    prime_set source, target;                          /* rows of a; rows of r */
+    uint64_t digit_factor[MZV_MAX_PRIMES];             /* (F/f)^-1 mod f */
+    uint64_t constant[MZV_MAX_PRIMES][MZV_MAX_PRIMES]; /* [target][source]: F/f mod t */
+    uint64_t product_inverse[MZV_MAX_PRIMES];          /* F^-1 mod t */
 } plan;
 
 /* The row of chain prime `prime` in basis b, or -1. */
@@ -70,13 +70,13 @@ static mzv_status make_digits(mzv_stream *s, const int64_t ***out, mzv_cpoly a, 
     MZV_TRY(mzv_take_words(s, &words, (size_t)a.batch * n_source << s->log_n));
     MZV_TRY(mzv_take_words(s, &pointers, (size_t)a.batch * n_source));
     const int64_t **digit = (const int64_t **)pointers;
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (mzv_cpu_worth(s, a.batch, n_source, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < a.batch; b++)
         for (uint32_t i = 0; i < n_source; i++) {
             const mzv_cpu_prime *prime = &s->backend->primes[p->source.prime[i]];
             int64_t *row = (int64_t *)words + ((size_t)(b * n_source + i) << s->log_n);
-            prime->kernels->intt_digit(row, mzv_cpu_crow(a, b, p->source.row[i], s->log_n), p->digit_factor[i],
-                                       prime);
+            prime->kernels->intt_digit(row, mzv_cpu_crow(a, b, p->source.row[i], s->log_n),
+                                       p->digit_factor[i], prime);
             digit[b * n_source + i] = row;
         }
     *out = digit;
@@ -146,10 +146,11 @@ static const mzv_cpu_kernels *strip_kernels(const mzv_stream *s, const plan *p) 
 /* The first half of the rows that go by strips. Scratch: n_digits + 1 strips for each thread. */
 static mzv_status run_strips(const change *c, const mzv_cpu_kernels *kernels) {
     mzv_stream *s = c->s;
-    const size_t work_words = (size_t)(c->p->source.n + 1) * MZV_CPU_STRIP << s->log_n >> 8;
+    const size_t work_words = (c->p->source.n + 1) * MZV_CPU_STRIP_WORDS(s->log_n);
     uint64_t *work = NULL;
     MZV_TRY(mzv_take_words(s, &work, work_words * (size_t)omp_get_max_threads()));
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2)                                                                         \
+    schedule(dynamic) if (mzv_cpu_worth(s, c->r.batch, c->p->target.n, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < c->r.batch; b++)
         for (size_t column = 0; column < MZV_CPU_ROW; column += MZV_CPU_STRIP)
             convert_strips(c, b, column, (double *)work + work_words * (size_t)omp_get_thread_num(), kernels);
@@ -160,7 +161,8 @@ static mzv_status convert_rows(const change *c) {
     const plan *p = c->p;
     const mzv_cpu_kernels *kernels = strip_kernels(c->s, p);
     if (kernels != NULL) MZV_TRY(run_strips(c, kernels));
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2)                                                                         \
+    schedule(dynamic) if (mzv_cpu_worth(c->s, c->r.batch, p->target.n, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < c->r.batch; b++)
         for (uint32_t k = 0; k < p->target.n; k++) {
             const mzv_cpu_prime *prime = &c->s->backend->primes[p->target.prime[k]];
@@ -200,7 +202,7 @@ done:
 /* The rows that mod_up keeps. */
 static void copy_rows(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     const uint32_t n_rows = mzv_basis_size(a.basis);
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_LIGHT))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const int32_t row = row_of(s->chain, r.basis, mzv_prime_index(s->chain, a.basis, i));

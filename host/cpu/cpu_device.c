@@ -1,9 +1,9 @@
 /* Opening the CPU backend, its streams and its memory. Everything runs at once, so a stream has nothing
  * to wait for. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/try.h"
 #include "cpu/cpu_backend.h"
 
@@ -45,8 +45,8 @@ mzv_status mzv_cpu_open_with(mzv_backend **out, const mzv_chain *chain, const mz
     mzv_status status;
     MZV_TRY(check_chain(chain));
     const uint32_t n_primes = chain->n_p + chain->n_q;
-    mzv_backend *backend = calloc(1, sizeof *backend);
-    if (backend == NULL) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes", sizeof *backend);
+    mzv_backend *backend = NULL;
+    MZV_TRY(MZV_NEW(&backend, 1, "the CPU backend"));
     memcpy(backend->prime_values, chain->primes, n_primes * sizeof *chain->primes);
     backend->chain = *chain;
     backend->chain.primes = backend->prime_values;
@@ -74,14 +74,14 @@ void mzv_cpu_close(mzv_backend *backend) {
     for (uint32_t i = 0; i < backend->chain.n_p + backend->chain.n_q; i++)
         mzv_cpu_prime_close(&backend->primes[i]);
     mzv_cpu_pool_close(backend->pool);
-    free(backend);
+    mzv_free(backend);
 }
 
 const char *mzv_cpu_describe(const mzv_backend *backend) { return backend->description; }
 
 mzv_status mzv_cpu_stream_open(mzv_stream **out, mzv_backend *backend) {
-    mzv_stream *s = calloc(1, sizeof *s);
-    if (s == NULL) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes for a stream", sizeof *s);
+    mzv_stream *s = NULL;
+    MZV_TRY(MZV_NEW(&s, 1, "a stream"));
     s->ops = &mzv_cpu_ops;
     s->backend = backend;
     s->chain = &backend->chain;
@@ -93,7 +93,7 @@ mzv_status mzv_cpu_stream_open(mzv_stream **out, mzv_backend *backend) {
 void mzv_cpu_stream_close(mzv_stream *s) {
     if (s == NULL) return;
     mzv_cpu_free(s, s->scratch.base);
-    free(s);
+    mzv_free(s);
 }
 
 mzv_status mzv_cpu_stream_wait(mzv_stream *s, mzv_stream *earlier) {

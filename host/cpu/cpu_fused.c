@@ -59,11 +59,11 @@ static void tensor_block(const mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2
 mzv_status mzv_cpu_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]) {
     const uint32_t n_rows = mzv_basis_size(d[0].basis);
     const size_t block = block_words(s);
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, d[0].batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t k = 0; k < d[0].batch; k++)
         for (uint32_t i = 0; i < n_rows; i++)
             for (size_t first = 0; first < (size_t)1 << s->log_n; first += block)
-                tensor_block(s, d, a, b, (place){ k, i, first, block });
+                tensor_block(s, d, a, b, (place) { k, i, first, block });
     return MZV_OK;
 }
 
@@ -71,11 +71,11 @@ mzv_status mzv_cpu_dot(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_
     const uint32_t n_rows = mzv_basis_size(r.basis);
     const size_t block = block_words(s);
     const terms sum = { a, w, n, 1 };
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t k = 0; k < r.batch; k++)
         for (uint32_t i = 0; i < n_rows; i++)
             for (size_t first = 0; first < (size_t)1 << s->log_n; first += block)
-                sum_block(s, mzv_cpu_row(r, k, i, s->log_n) + first, &sum, (place){ k, i, first, block },
+                sum_block(s, mzv_cpu_row(r, k, i, s->log_n) + first, &sum, (place) { k, i, first, block },
                           mzv_cpu_prime_of(s, r.basis, i));
     return MZV_OK;
 }
@@ -85,13 +85,13 @@ mzv_status mzv_cpu_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d,
     const uint32_t n_rows = mzv_basis_size(r[0].basis);
     const size_t block = block_words(s);
     const terms sum[2] = { { d, key, n, 2 }, { d, key + 1, n, 2 } };
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r[0].batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t k = 0; k < r[0].batch; k++)
         for (uint32_t i = 0; i < n_rows; i++)
             for (size_t first = 0; first < (size_t)1 << s->log_n; first += block)
                 for (uint32_t t = 0; t < 2; t++)
                     sum_block(s, mzv_cpu_row(r[t], k, i, s->log_n) + first, &sum[t],
-                              (place){ k, i, first, block }, mzv_cpu_prime_of(s, r[0].basis, i));
+                              (place) { k, i, first, block }, mzv_cpu_prime_of(s, r[0].basis, i));
     return MZV_OK;
 }
 
@@ -131,12 +131,12 @@ mzv_status mzv_cpu_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const 
     mzv_status status;
     MZV_TRY_GOTO(make_permutations(s, &fold, galois), done);
     MZV_TRY_GOTO(mzv_take(s, &sum, r[0].batch, r[0].basis), done);
-#pragma omp parallel for collapse(2)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r[0].batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < r[0].batch; b++)
         for (uint32_t i = 0; i < n_rows; i++)
             for (uint32_t t = 0; t < 2; t++)
                 fold_row(s, mzv_cpu_row(r[t], b, i, s->log_n), mzv_cpu_row(sum, b, i, s->log_n), &fold, t,
-                         (place){ b, i, 0, n });
+                         (place) { b, i, 0, n });
 done:
     mzv_release(s, mark);
     return status;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/arena.h"
+#include "base/fault.h"
 #include "base/try.h"
 #include "cpu/cpu_backend.h"
 
@@ -17,9 +19,9 @@
 /* Sits just below the words it describes. */
 typedef struct block {
     struct block *next;
-    void *mapping; /* what munmap or free takes */
+    void *mapping;        /* what munmap or free takes */
     size_t mapping_bytes; /* 0: from aligned_alloc */
-    size_t n_bytes; /* what a user may write */
+    size_t n_bytes;       /* what a user may write */
 } block;
 
 struct mzv_cpu_pool {
@@ -62,6 +64,11 @@ static block *allocate_small(size_t n_bytes) {
     return b;
 }
 
+static block *make(size_t n_bytes) {
+    if (mzv_fault(MZV_FAULT_ALLOC) != 0) return NULL;
+    return n_bytes >= HUGE_PAGE ? map_large(n_bytes) : allocate_small(n_bytes);
+}
+
 /* The smallest idle block that holds n_bytes and is at most a quarter larger. */
 static block *reuse(mzv_cpu_pool *pool, size_t n_bytes) {
     block **best = NULL;
@@ -87,10 +94,10 @@ static void drop_idle(mzv_cpu_pool *pool) {
 }
 
 mzv_status mzv_cpu_pool_open(mzv_cpu_pool **out) {
-    mzv_cpu_pool *pool = calloc(1, sizeof *pool);
-    if (pool == NULL) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes for the pool", sizeof *pool);
+    mzv_cpu_pool *pool = NULL;
+    MZV_TRY(MZV_NEW(&pool, 1, "the memory pool"));
     if (pthread_mutex_init(&pool->lock, NULL) != 0) {
-        free(pool);
+        mzv_free(pool);
         return mzv_fail(MZV_ERR_MEMORY, "cpu: no lock for the pool");
     }
     *out = pool;
@@ -101,7 +108,7 @@ void mzv_cpu_pool_close(mzv_cpu_pool *pool) {
     if (pool == NULL) return;
     drop_idle(pool);
     pthread_mutex_destroy(&pool->lock);
-    free(pool);
+    mzv_free(pool);
 }
 
 mzv_status mzv_cpu_pool_take(mzv_cpu_pool *pool, void **out, size_t n_bytes) {
@@ -109,10 +116,10 @@ mzv_status mzv_cpu_pool_take(mzv_cpu_pool *pool, void **out, size_t n_bytes) {
     const size_t rounded = (n_bytes + unit - 1) / unit * unit;
     pthread_mutex_lock(&pool->lock);
     block *b = reuse(pool, rounded);
-    if (b == NULL) b = unit == HUGE_PAGE ? map_large(rounded) : allocate_small(rounded);
-    if (b == NULL) {
+    if (b == NULL) b = make(rounded);
+    if (b == NULL) { /* what lies idle may be what is missing */
         drop_idle(pool);
-        b = unit == HUGE_PAGE ? map_large(rounded) : allocate_small(rounded);
+        b = make(rounded);
     }
     pthread_mutex_unlock(&pool->lock);
     if (b == NULL) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes", n_bytes);

@@ -3,7 +3,7 @@
 
 mzv_status mzv_cpu_ntt(mzv_stream *s, mzv_poly r) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);
@@ -14,7 +14,7 @@ mzv_status mzv_cpu_ntt(mzv_stream *s, mzv_poly r) {
 
 mzv_status mzv_cpu_intt(mzv_stream *s, mzv_poly r) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);
@@ -25,7 +25,7 @@ mzv_status mzv_cpu_intt(mzv_stream *s, mzv_poly r) {
 
 mzv_status mzv_cpu_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
-#pragma omp parallel for collapse(2) schedule(dynamic)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_HEAVY))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);

@@ -10,7 +10,7 @@ static size_t n_words(const mzv_stream *s, mzv_poly r) {
 mzv_status mzv_cpu_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
     if (r.base == a.base) return MZV_OK;
-#pragma omp parallel for collapse(2) if (n_words(s, r) >= MZV_CPU_PARALLEL_WORDS)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_LIGHT))
     for (uint32_t b = 0; b < r.batch; b++)
         for (uint32_t i = 0; i < n_rows; i++)
             memcpy(mzv_cpu_row(r, b, i, s->log_n), mzv_cpu_crow(a, b, i, s->log_n),
@@ -20,7 +20,7 @@ mzv_status mzv_cpu_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
 
 static mzv_status apply_binary(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b, uint32_t op) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
-#pragma omp parallel for collapse(2) if (n_words(s, r) >= MZV_CPU_PARALLEL_WORDS)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_LIGHT))
     for (uint32_t k = 0; k < r.batch; k++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);
@@ -39,7 +39,7 @@ static bool streams(const mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
 
 static mzv_status apply_with_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c, uint32_t op) {
     const uint32_t n_rows = mzv_basis_size(r.basis);
-#pragma omp parallel for collapse(2) if (n_words(s, r) >= MZV_CPU_PARALLEL_WORDS)
+#pragma omp parallel for collapse(2) if (mzv_cpu_worth(s, r.batch, n_rows, MZV_CPU_LIGHT))
     for (uint32_t k = 0; k < r.batch; k++)
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);

@@ -95,7 +95,8 @@ static uint64_t sum_products_word(const mzv_cpu_products *products, uint64_t sum
     return sum;
 }
 
-static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
+static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n,
+                         const mzv_cpu_prime *prime) {
     const mzv_modulus mod = prime->mod;
     for (size_t k = 0; k < n; k++)
         r[k] = sum_products_word(products, products->accumulate ? r[k] : 0, k, mod);

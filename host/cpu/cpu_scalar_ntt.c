@@ -35,8 +35,8 @@ static void inverse_stage(uint64_t *row, size_t n_groups, size_t length, const m
         const mzv_factor root = prime->inverse_roots[n_groups + i];
         uint64_t *x = row + 2 * i * length, *y = x + length;
         for (size_t j = 0; j < length; j++) {
-            const uint64_t sum = x[j] + y[j];                    /* < 4p */
-            const uint64_t difference = x[j] + 2 * p - y[j];     /* < 4p */
+            const uint64_t sum = x[j] + y[j];                /* < 4p */
+            const uint64_t difference = x[j] + 2 * p - y[j]; /* < 4p */
             x[j] = sum >= 2 * p ? sum - 2 * p : sum;
             y[j] = mzv_mod_mul_lazy(difference, root, p);
         }

@@ -11,9 +11,9 @@
 #define MZV_CPU_SIMD_ARITH_H
 #include "cpu/cpu_backend.h"
 
-#define ROUND_MAGIC 0x1.8p52                       /* adding it rounds to an integer */
-#define ROUND_BITS UINT64_C(0x4338000000000000)    /* its bits */
-#define WORD_MAGIC 0x1p52                          /* bits of 2^52 + x, 0 <= x < 2^52, are x under these: */
+#define ROUND_MAGIC 0x1.8p52                    /* adding it rounds to an integer */
+#define ROUND_BITS UINT64_C(0x4338000000000000) /* its bits */
+#define WORD_MAGIC 0x1p52                       /* bits of 2^52 + x, 0 <= x < 2^52, are x under these: */
 #define WORD_BITS UINT64_C(0x4330000000000000)
 
 typedef struct field {
@@ -27,9 +27,7 @@ VEC_INLINE field field_of(const mzv_cpu_prime *prime) {
 }
 
 /* A canonical constant as a double in (-p/2, p/2). */
-static inline double balanced(uint64_t c, uint64_t p) {
-    return c > p / 2 ? -(double)(p - c) : (double)c;
-}
+static inline double balanced(uint64_t c, uint64_t p) { return c > p / 2 ? -(double)(p - c) : (double)c; }
 
 /* c with h / p = c + fraction. */
 VEC_INLINE vd quotient(vd h, const field *f) { return vd_sub(vd_fma(h, f->p_inverse, f->magic), f->magic); }

@@ -8,11 +8,12 @@
 
 static void load_strip(double *work, const int64_t *const *digit, uint32_t n_digits, size_t column,
                        uint32_t log_n) {
-    const size_t n_rows = (size_t)1 << log_n >> 8;
+    const size_t n_rows = (size_t)1 << log_n >> 8, stride = MZV_CPU_STRIP_WORDS(log_n);
     for (uint32_t j = 0; j < n_digits; j++)
         for (size_t i = 0; i < n_rows; i++)
             for (int k = 0; k < STRIP; k += LANES)
-                vd_store(work + (j * n_rows + i) * STRIP + k, load_centred(digit[j] + i * ROW + column + (size_t)k));
+                vd_store(work + j * stride + i * STRIP + k,
+                         load_centred(digit[j] + i * ROW + column + (size_t)k));
 }
 
 /* to[0 .. 4 LANES) = sum over j < n of work[j stride ..] constant[j], within p/2. */
@@ -39,11 +40,12 @@ static void convert_strip(uint64_t *row, double *work, const uint64_t *constant,
     const field f = field_of(prime);
     const vd factor = vd_set(sum_factor(prime));
     const size_t n_words = (size_t)STRIP << prime->log_n >> 8;
-    double *buffer = work + n_digits * n_words;
+    const size_t stride = MZV_CPU_STRIP_WORDS(prime->log_n);
+    double *buffer = work + n_digits * stride;
     double constants[MZV_MAX_PRIMES];
     for (uint32_t j = 0; j < n_digits; j++) constants[j] = balanced(constant[j], prime->mod.p);
     for (size_t k = 0; k < n_words; k += VECTORS * LANES)
-        convert_vectors(buffer + k, work + k, n_words, constants, n_digits, &f, factor);
+        convert_vectors(buffer + k, work + k, stride, constants, n_digits, &f, factor);
     const strided memory = { (double *)row + column, ROW }, filled = { buffer, STRIP };
     forward_strip(memory, filled, buffer, RAW, prime);
 }

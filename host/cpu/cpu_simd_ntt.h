@@ -140,9 +140,9 @@ VEC_INLINE void column_step(strided to, strided from, int bits, uint32_t done, u
     const size_t n_groups = (size_t)1 << done, n_blocks = (size_t)1 << (log_rows - done - (uint32_t)bits);
     const double *roots = way == FORWARD ? prime->fp_roots : prime->fp_inverse_roots;
     if (bits == 2) {
-        run_step(to, from, (step){ 4, n_groups, n_blocks }, n_groups, STRIP, RAW, way, roots, f);
+        run_step(to, from, (step) { 4, n_groups, n_blocks }, n_groups, STRIP, RAW, way, roots, f);
     } else {
-        run_step(to, from, (step){ 8, n_groups, n_blocks }, n_groups, STRIP, RAW, way, roots, f);
+        run_step(to, from, (step) { 8, n_groups, n_blocks }, n_groups, STRIP, RAW, way, roots, f);
     }
 }
 
@@ -151,9 +151,9 @@ VEC_INLINE void column_step_words(strided to, strided from, int bits, uint32_t l
                                   const mzv_cpu_prime *prime, const field *f) {
     const size_t n_blocks = (size_t)1 << (log_rows - (uint32_t)bits);
     if (bits == 2) {
-        run_step(to, from, (step){ 4, 1, n_blocks }, 1, STRIP, WORDS_IN, FORWARD, prime->fp_roots, f);
+        run_step(to, from, (step) { 4, 1, n_blocks }, 1, STRIP, WORDS_IN, FORWARD, prime->fp_roots, f);
     } else {
-        run_step(to, from, (step){ 8, 1, n_blocks }, 1, STRIP, WORDS_IN, FORWARD, prime->fp_roots, f);
+        run_step(to, from, (step) { 8, 1, n_blocks }, 1, STRIP, WORDS_IN, FORWARD, prime->fp_roots, f);
     }
 }
 
@@ -179,24 +179,24 @@ static void forward_strip(strided to, strided from, double *buffer, int in, cons
 /* Stages over whole vectors of a row of 256, roots from `first`: lengths 128 to LANES. */
 VEC_INLINE void forward_row_steps(double *x, size_t first, const double *roots, const field *f) {
     const strided at = { x, LANES };
-    run_step(at, at, (step){ 4, 1, 64 / LANES }, first, LANES, RAW, FORWARD, roots, f);
+    run_step(at, at, (step) { 4, 1, 64 / LANES }, first, LANES, RAW, FORWARD, roots, f);
     if (LANES == 4) {
-        run_step(at, at, (step){ 4, 4, 4 }, 4 * first, LANES, RAW, FORWARD, roots, f);
-        run_step(at, at, (step){ 4, 16, 1 }, 16 * first, LANES, RAW, FORWARD, roots, f);
+        run_step(at, at, (step) { 4, 4, 4 }, 4 * first, LANES, RAW, FORWARD, roots, f);
+        run_step(at, at, (step) { 4, 16, 1 }, 16 * first, LANES, RAW, FORWARD, roots, f);
     } else {
-        run_step(at, at, (step){ 8, 4, 1 }, 4 * first, LANES, RAW, FORWARD, roots, f);
+        run_step(at, at, (step) { 8, 4, 1 }, 4 * first, LANES, RAW, FORWARD, roots, f);
     }
 }
 
 VEC_INLINE void inverse_row_steps(double *x, size_t first, const double *roots, const field *f) {
     const strided at = { x, LANES };
     if (LANES == 4) {
-        run_step(at, at, (step){ 4, 16, 1 }, 16 * first, LANES, RAW, INVERSE, roots, f);
-        run_step(at, at, (step){ 4, 4, 4 }, 4 * first, LANES, RAW, INVERSE, roots, f);
+        run_step(at, at, (step) { 4, 16, 1 }, 16 * first, LANES, RAW, INVERSE, roots, f);
+        run_step(at, at, (step) { 4, 4, 4 }, 4 * first, LANES, RAW, INVERSE, roots, f);
     } else {
-        run_step(at, at, (step){ 8, 4, 1 }, 4 * first, LANES, RAW, INVERSE, roots, f);
+        run_step(at, at, (step) { 8, 4, 1 }, 4 * first, LANES, RAW, INVERSE, roots, f);
     }
-    run_step(at, at, (step){ 4, 1, 64 / LANES }, first, LANES, RAW, INVERSE, roots, f);
+    run_step(at, at, (step) { 4, 1, 64 / LANES }, first, LANES, RAW, INVERSE, roots, f);
 }
 
 /* The stages of lengths below LANES, one loop for each, between pairs of vectors: exchanging lanes puts
@@ -216,7 +216,8 @@ VEC_INLINE void forward_tail(double *x, size_t at, int k, const mzv_cpu_prime *p
 }
 
 /* Backwards; the first, k = 1, reads words. X is doubled each time; the last normalises. */
-VEC_INLINE void inverse_tail(double *x, size_t at, int k, int in, const mzv_cpu_prime *prime, const field *f) {
+VEC_INLINE void inverse_tail(double *x, size_t at, int k, int in, const mzv_cpu_prime *prime,
+                             const field *f) {
     const double *roots = prime->fp_inverse_roots + ((((size_t)1 << prime->log_n) + at) >> 1) / (size_t)k;
     for (size_t i = 0; i < ROW; i += 2 * LANES) {
         vd u = take(x + i, in), v = take(x + i + LANES, in);
@@ -273,7 +274,8 @@ static void inverse_rows(double *to, const uint64_t *from, const mzv_cpu_prime *
 }
 
 /* The column pass of one strip in place, times `factor`, to canonical or centred words. */
-static void inverse_strip(uint64_t *words, double *buffer, double scale, int out, const mzv_cpu_prime *prime) {
+static void inverse_strip(uint64_t *words, double *buffer, double scale, int out,
+                          const mzv_cpu_prime *prime) {
     const field f = field_of(prime);
     const uint32_t log_rows = prime->log_n - 8;
     const vd half = vd_set((double)(prime->mod.p / 2));
@@ -303,7 +305,8 @@ static void ntt(uint64_t *row, const mzv_cpu_prime *prime) {
 }
 
 /* row = N INTT(from) c, canonical or centred. */
-static void inverse_all(uint64_t *row, const uint64_t *from, uint64_t c, int out, const mzv_cpu_prime *prime) {
+static void inverse_all(uint64_t *row, const uint64_t *from, uint64_t c, int out,
+                        const mzv_cpu_prime *prime) {
     _Alignas(64) double buffer[MAX_COLUMN * STRIP];
     const double scale = balanced(c, prime->mod.p);
     inverse_rows((double *)row, from, prime);

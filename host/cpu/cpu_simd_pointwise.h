@@ -90,13 +90,13 @@ VEC_INLINE void sum_pair(uint64_t *r, const mzv_cpu_products *products, size_t k
             for (int v = 0; v < 2; v++)
                 sum_add(&sum[v], load_words(products->a[j] + k + v * LANES),
                         load_words(products->b[j] + k + v * LANES));
-        for (int v = 0; v < 2; v++)
-            total[v] = normalise(vd_add(total[v], sum_finish(&sum[v], factor, f)), f);
+        for (int v = 0; v < 2; v++) total[v] = normalise(vd_add(total[v], sum_finish(&sum[v], factor, f)), f);
     }
     for (int v = 0; v < 2; v++) vu_store(r + k + v * LANES, to_words(total[v], f));
 }
 
-static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
+static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n,
+                         const mzv_cpu_prime *prime) {
     const field f = field_of(prime);
     const vd factor = vd_set(sum_factor(prime));
     for (size_t k = 0; k < n; k += 2 * LANES) sum_pair(r, products, k, factor, &f);

@@ -48,5 +48,6 @@ mzv_status mzv_cpu_variant_find(const mzv_cpu_kernels **out, const char *name) {
         }
     }
     list_present(present, sizeof present);
-    return mzv_fail(MZV_ERR_ARGUMENT, "cpu: variant \"%s\" is not available, this machine has%s", name, present);
+    return mzv_fail(MZV_ERR_ARGUMENT, "cpu: variant \"%s\" is not available, this machine has%s", name,
+                    present);
 }

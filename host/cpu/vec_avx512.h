@@ -49,9 +49,7 @@ VEC_INLINE vu vu_and(vu a, vu b) { return _mm512_and_si512(a, b); }
 VEC_INLINE vu vu_shift_right_32(vu a) { return _mm512_srli_epi64(a, 32); }
 VEC_INLINE vd vu_as_double(vu a) { return _mm512_castsi512_pd(a); }
 /* Lane by lane: b where the top bit of a is set, else a. */
-VEC_INLINE vu vu_if_negative(vu a, vu b) {
-    return _mm512_mask_mov_epi64(a, _mm512_movepi64_mask(a), b);
-}
+VEC_INLINE vu vu_if_negative(vu a, vu b) { return _mm512_mask_mov_epi64(a, _mm512_movepi64_mask(a), b); }
 
 /* With lanes in groups of 2k: x takes the lower halves of the groups of both, y the upper halves. Its own
  * inverse. */

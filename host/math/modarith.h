@@ -38,9 +38,7 @@ static inline uint64_t mzv_mod_add(uint64_t a, uint64_t b, uint64_t p) {
     return sum >= p ? sum - p : sum;
 }
 
-static inline uint64_t mzv_mod_sub(uint64_t a, uint64_t b, uint64_t p) {
-    return a >= b ? a - b : a + p - b;
-}
+static inline uint64_t mzv_mod_sub(uint64_t a, uint64_t b, uint64_t p) { return a >= b ? a - b : a + p - b; }
 
 static inline uint64_t mzv_mod_neg(uint64_t a, uint64_t p) { return a == 0 ? 0 : p - a; }
 

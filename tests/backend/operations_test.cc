@@ -14,20 +14,20 @@ struct Known {
     const uint64_t *chain, *a, *b, *values, *product, *substituted, *mod_up, *mod_down, *rescaled, *integers,
         *lifted;
 };
-const Known kKnown8 = {3,     kChain8,    kA8,      kB8,      kValues8, kProduct8, kSubstituted8,
-                       kModUp8, kModDown8, kRescaled8, kSigned8, kLifted8};
-const Known kKnown32 = {5,      kChain32,    kA32,      kB32,      kValues32, kProduct32, kSubstituted32,
-                        kModUp32, kModDown32, kRescaled32, kSigned32, kLifted32};
+const Known kKnown8 = { 3,       kChain8,   kA8,        kB8,      kValues8, kProduct8, kSubstituted8,
+                        kModUp8, kModDown8, kRescaled8, kSigned8, kLifted8 };
+const Known kKnown32 = { 5,        kChain32,   kA32,        kB32,      kValues32, kProduct32, kSubstituted32,
+                         kModUp32, kModDown32, kRescaled32, kSigned32, kLifted32 };
 
 constexpr uint32_t kPrimes = 6;
-const mzv_basis kAll = {2, 0, 4};
+const mzv_basis kAll = { 2, 0, 4 };
 
 class Operations : public ::testing::TestWithParam<const Known *> {
   protected:
     void SetUp() override {
         known_ = GetParam();
-        n_ = size_t{1} << known_->log_n;
-        const mzv_chain chain = {known_->log_n, 2, 4, known_->chain};
+        n_ = size_t { 1 } << known_->log_n;
+        const mzv_chain chain = { known_->log_n, 2, 4, known_->chain };
         ASSERT_EQ(mzv_cpu_ops.open(&backend_, &chain, 0, nullptr), MZV_OK) << mzv_last_error();
         ASSERT_EQ(mzv_cpu_ops.stream_open(&s_, backend_), MZV_OK);
         ASSERT_EQ(mzv_scratch_reserve(s_, 200 * kPrimes * n_), MZV_OK);
@@ -91,21 +91,21 @@ TEST_P(Operations, AutomorphismsCompose) {
 }
 
 TEST_P(Operations, ModUpIsTheFormula) {
-    const mzv_basis source = {0, 1, 2}; // rows 3 and 4 of the chain
+    const mzv_basis source = { 0, 1, 2 }; // rows 3 and 4 of the chain
     const mzv_poly a = load(known_->a), r = take(kAll);
-    const mzv_cpoly digit = {a.base + 3 * n_, 0, 1, source};
+    const mzv_cpoly digit = { a.base + 3 * n_, 0, 1, source };
     ASSERT_EQ(mzv_poly_mod_up(s_, r, digit), MZV_OK);
     expect_coefficients(r, known_->mod_up);
 }
 
 TEST_P(Operations, ModDownIsTheFormula) {
-    const mzv_poly a = load(known_->a), r = take({0, 0, 4});
+    const mzv_poly a = load(known_->a), r = take({ 0, 0, 4 });
     ASSERT_EQ(mzv_poly_mod_down(s_, r, mzv_view(a)), MZV_OK);
     expect_coefficients(r, known_->mod_down);
 }
 
 TEST_P(Operations, ModDownWithRescaleIsTheFormula) {
-    const mzv_poly a = load(known_->a), r = take({0, 0, 3});
+    const mzv_poly a = load(known_->a), r = take({ 0, 0, 3 });
     ASSERT_EQ(mzv_poly_mod_down(s_, r, mzv_view(a)), MZV_OK);
     expect_coefficients(r, known_->rescaled);
 }
@@ -158,8 +158,8 @@ TEST_P(Operations, FusedEqualsComposed) {
     }
     for (auto &one : key)
         for (int j = 0; j < 6; j++) one.push_back(mzv_view(load(j % 2 ? known_->a : known_->b)));
-    const mzv_cpoly *keys[2] = {key[0].data(), key[1].data()};
-    const uint32_t galois[2] = {5, 3};
+    const mzv_cpoly *keys[2] = { key[0].data(), key[1].data() };
+    const uint32_t galois[2] = { 5, 3 };
     mzv_poly r[3], e[3];
     for (int t = 0; t < 3; t++) r[t] = take(kAll, batch), e[t] = take(kAll, batch);
     const auto expect_same = [&](int n_outputs) {
@@ -181,9 +181,9 @@ TEST_P(Operations, FusedEqualsComposed) {
 }
 
 TEST_P(Operations, NothingOfTheScratchStaysTaken) {
-    const mzv_poly a = load(known_->a), up = take(kAll), down = take({0, 0, 4});
+    const mzv_poly a = load(known_->a), up = take(kAll), down = take({ 0, 0, 4 });
     const size_t before = mzv_mark(s_);
-    ASSERT_EQ(mzv_poly_mod_up(s_, up, {a.base + 2 * n_, 0, 1, {0, 0, 4}}), MZV_OK);
+    ASSERT_EQ(mzv_poly_mod_up(s_, up, { a.base + 2 * n_, 0, 1, { 0, 0, 4 } }), MZV_OK);
     ASSERT_EQ(mzv_poly_mod_down(s_, down, mzv_view(a)), MZV_OK);
     ASSERT_EQ(mzv_poly_automorphism(s_, up, mzv_view(a), 3), MZV_OK);
     EXPECT_EQ(mzv_mark(s_), before);

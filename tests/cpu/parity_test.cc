@@ -32,15 +32,16 @@ class Arena {
     }
     mzv_poly out(uint32_t batch, mzv_basis basis) {
         const size_t stride = static_cast<size_t>(mzv_basis_size(basis)) << chain_.log_n;
-        return mzv_poly{take(batch * stride), stride, batch, basis};
+        return mzv_poly { take(batch * stride), stride, batch, basis };
     }
     mzv_poly in(uint32_t batch, mzv_basis basis) {
         const mzv_poly r = out(batch, basis);
-        const size_t n = size_t{1} << chain_.log_n;
+        const size_t n = size_t { 1 } << chain_.log_n;
         for (uint32_t b = 0; b < batch; b++)
             for (uint32_t i = 0; i < mzv_basis_size(basis); i++)
                 for (size_t k = 0; k < n; k++)
-                    r.base[b * r.stride + i * n + k] = value(chain_.primes[mzv_prime_index(&chain_, basis, i)]);
+                    r.base[b * r.stride + i * n + k] =
+                        value(chain_.primes[mzv_prime_index(&chain_, basis, i)]);
         return r;
     }
     mzv_cpoly cin(uint32_t batch, mzv_basis basis) { return mzv_view(in(batch, basis)); }
@@ -85,7 +86,7 @@ class Device {
     Device(const mzv_chain &chain, const mzv_cpu_kernels *kernels) {
         if (mzv_cpu_open_with(&backend_, &chain, kernels) != MZV_OK ||
             mzv_cpu_stream_open(&stream, backend_) != MZV_OK ||
-            mzv_scratch_reserve(stream, (size_t{60} << chain.log_n) + 100000) != MZV_OK)
+            mzv_scratch_reserve(stream, (size_t { 60 } << chain.log_n) + 100000) != MZV_OK)
             throw std::runtime_error(mzv_last_error());
     }
     ~Device() {
@@ -106,89 +107,94 @@ struct Named {
 
 void add_pointwise(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other) {
     using Binary = mzv_status (*)(mzv_stream *, mzv_poly, mzv_cpoly, mzv_cpoly);
-    const std::vector<std::pair<std::string, Binary>> binary = {
-        {"add", mzv_poly_add}, {"sub", mzv_poly_sub}, {"mul", mzv_poly_mul}, {"mul_add", mzv_poly_mul_add}};
+    const std::vector<std::pair<std::string, Binary>> binary = { { "add", mzv_poly_add },
+                                                                 { "sub", mzv_poly_sub },
+                                                                 { "mul", mzv_poly_mul },
+                                                                 { "mul_add", mzv_poly_mul_add } };
     for (const auto &[name, op] : binary) {
         const Binary f = op;
-        list->push_back({name, [=](mzv_stream *s, Arena &m) {
+        list->push_back({ name, [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.in(batch, basis);
                              const mzv_cpoly a = m.cin(other, basis);
                              return f(s, r, a, m.cin(batch, basis));
-                         }});
-        list->push_back({name + " in place", [=](mzv_stream *s, Arena &m) {
+                         } });
+        list->push_back({ name + " in place", [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.in(batch, basis);
                              return f(s, r, mzv_view(r), m.cin(other, basis));
-                         }});
+                         } });
     }
     using WithConst = mzv_status (*)(mzv_stream *, mzv_poly, mzv_cpoly, const uint64_t *);
-    const std::vector<std::pair<std::string, WithConst>> with_const = {{"mul_const", mzv_poly_mul_const},
-                                                                       {"mul_const_add", mzv_poly_mul_const_add},
-                                                                       {"add_const", mzv_poly_add_const}};
+    const std::vector<std::pair<std::string, WithConst>> with_const = { { "mul_const", mzv_poly_mul_const },
+                                                                        { "mul_const_add",
+                                                                          mzv_poly_mul_const_add },
+                                                                        { "add_const", mzv_poly_add_const } };
     for (const auto &[name, op] : with_const) {
         const WithConst f = op;
-        list->push_back({name, [=](mzv_stream *s, Arena &m) {
+        list->push_back({ name, [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.in(batch, basis);
                              const mzv_cpoly a = m.cin(other, basis);
                              return f(s, r, a, m.constants(basis).data());
-                         }});
-        list->push_back({name + " in place", [=](mzv_stream *s, Arena &m) {
+                         } });
+        list->push_back({ name + " in place", [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.in(batch, basis);
                              return f(s, r, mzv_view(r), m.constants(basis).data());
-                         }});
+                         } });
     }
-    list->push_back({"copy", [=](mzv_stream *s, Arena &m) {
+    list->push_back({ "copy", [=](mzv_stream *s, Arena &m) {
                          const mzv_poly r = m.out(batch, basis);
                          return mzv_poly_copy(s, r, m.cin(other, basis));
-                     }});
+                     } });
 }
 
 void add_rowwise(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other) {
-    list->push_back({"ntt", [=](mzv_stream *s, Arena &m) { return mzv_poly_ntt(s, m.in(batch, basis)); }});
-    list->push_back({"intt", [=](mzv_stream *s, Arena &m) { return mzv_poly_intt(s, m.in(batch, basis)); }});
-    for (const uint32_t galois : {1u, 5u, 625u, 0u})
-        list->push_back({"automorphism", [=](mzv_stream *s, Arena &m) {
+    list->push_back({ "ntt", [=](mzv_stream *s, Arena &m) { return mzv_poly_ntt(s, m.in(batch, basis)); } });
+    list->push_back(
+        { "intt", [=](mzv_stream *s, Arena &m) { return mzv_poly_intt(s, m.in(batch, basis)); } });
+    for (const uint32_t galois : { 1u, 5u, 625u, 0u })
+        list->push_back({ "automorphism", [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.out(batch, basis);
                              const uint32_t g = galois == 0 ? (2u << s->log_n) - 1 : galois;
                              return mzv_poly_automorphism(s, r, m.cin(other, basis), g);
-                         }});
-    list->push_back({"lift", [=](mzv_stream *s, Arena &m) {
-                         const size_t n = size_t{1} << s->log_n;
+                         } });
+    list->push_back({ "lift", [=](mzv_stream *s, Arena &m) {
+                         const size_t n = size_t { 1 } << s->log_n;
                          const mzv_poly r = m.out(batch, basis);
                          return mzv_poly_lift(s, r, m.integers(n * other), other == 1 ? 0 : n);
-                     }});
+                     } });
 }
 
 void add_change(std::vector<Named> *list, mzv_basis small, mzv_basis large, uint32_t batch, uint32_t other) {
-    list->push_back({"mod_up", [=](mzv_stream *s, Arena &m) {
+    list->push_back({ "mod_up", [=](mzv_stream *s, Arena &m) {
                          const mzv_poly r = m.out(batch, large);
                          return mzv_poly_mod_up(s, r, m.cin(other, small));
-                     }});
-    list->push_back({"mod_down", [=](mzv_stream *s, Arena &m) {
+                     } });
+    list->push_back({ "mod_down", [=](mzv_stream *s, Arena &m) {
                          const mzv_poly r = m.out(batch, small);
                          return mzv_poly_mod_down(s, r, m.cin(other, large));
-                     }});
+                     } });
 }
 
 mzv_status run_fold(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t batch, uint32_t n_digits) {
-    const uint32_t galois[3] = {5, 1, (2u << s->log_n) - 1};
-    mzv_poly r[2] = {m.out(batch, basis), m.out(batch, basis)};
+    const uint32_t galois[3] = { 5, 1, (2u << s->log_n) - 1 };
+    mzv_poly r[2] = { m.out(batch, basis), m.out(batch, basis) };
     std::vector<mzv_cpoly> d, keys[3];
     for (uint32_t j = 0; j < n_digits; j++) d.push_back(m.cin(batch, basis));
     for (auto &key : keys)
         for (uint32_t j = 0; j < 2 * n_digits; j++) key.push_back(m.cin(1, basis));
-    const mzv_cpoly *key[3] = {keys[0].data(), keys[1].data(), keys[2].data()};
+    const mzv_cpoly *key[3] = { keys[0].data(), keys[1].data(), keys[2].data() };
     return mzv_poly_fold(s, r, d.data(), key, galois, n_digits, 3);
 }
 
-void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other) {
-    list->push_back({"tensor", [=](mzv_stream *s, Arena &m) {
-                         mzv_poly d[3] = {m.out(batch, basis), m.out(batch, basis), m.out(batch, basis)};
-                         const mzv_cpoly a[2] = {m.cin(batch, basis), m.cin(batch, basis)};
-                         const mzv_cpoly b[2] = {m.cin(other, basis), m.cin(other, basis)};
+void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other,
+               uint32_t most_terms) {
+    list->push_back({ "tensor", [=](mzv_stream *s, Arena &m) {
+                         mzv_poly d[3] = { m.out(batch, basis), m.out(batch, basis), m.out(batch, basis) };
+                         const mzv_cpoly a[2] = { m.cin(batch, basis), m.cin(batch, basis) };
+                         const mzv_cpoly b[2] = { m.cin(other, basis), m.cin(other, basis) };
                          return mzv_poly_tensor(s, d, a, b);
-                     }});
-    for (const uint32_t n : {1u, 7u, 9u, 35u})
-        list->push_back({"dot of " + std::to_string(n), [=](mzv_stream *s, Arena &m) {
+                     } });
+    for (const uint32_t n : { 1u, 7u, 9u, most_terms })
+        list->push_back({ "dot of " + std::to_string(n), [=](mzv_stream *s, Arena &m) {
                              const mzv_poly r = m.out(batch, basis);
                              std::vector<mzv_cpoly> a, w;
                              for (uint32_t i = 0; i < n; i++) {
@@ -196,22 +202,22 @@ void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32
                                  w.push_back(m.cin(1, basis));
                              }
                              return mzv_poly_dot(s, r, a.data(), w.data(), n);
-                         }});
-    for (const uint32_t n : {1u, 3u})
-        list->push_back({"key_product of " + std::to_string(n), [=](mzv_stream *s, Arena &m) {
-                             mzv_poly r[2] = {m.out(batch, basis), m.out(batch, basis)};
+                         } });
+    for (const uint32_t n : { 1u, 3u })
+        list->push_back({ "key_product of " + std::to_string(n), [=](mzv_stream *s, Arena &m) {
+                             mzv_poly r[2] = { m.out(batch, basis), m.out(batch, basis) };
                              std::vector<mzv_cpoly> d, key;
                              for (uint32_t j = 0; j < n; j++) d.push_back(m.cin(batch, basis));
                              for (uint32_t j = 0; j < 2 * n; j++) key.push_back(m.cin(1, basis));
                              return mzv_poly_key_product(s, r, d.data(), key.data(), n);
-                         }});
-    list->push_back({"fold", [=](mzv_stream *s, Arena &m) { return run_fold(s, m, basis, batch, 2); }});
+                         } });
+    list->push_back({ "fold", [=](mzv_stream *s, Arena &m) { return run_fold(s, m, basis, batch, 2); } });
 }
 
 // At most two primes of 60 bits among those below the limit of the FP64 kernels.
 std::vector<uint64_t> primes_of(uint32_t log_n, uint32_t n, const std::string &kind) {
     const uint64_t two_n = UINT64_C(2) << log_n;
-    uint64_t limit = log_n == 17 ? UINT64_C(354391000000000) : UINT64_C(371000000000000);
+    uint64_t limit = log_n == 17 ? UINT64_C(354360000000000) : UINT64_C(375300000000000);
     std::vector<uint64_t> primes(n);
     for (auto &p : primes) {
         EXPECT_EQ(mzv_prime_below(&p, limit, two_n), MZV_OK);
@@ -224,6 +230,31 @@ std::vector<uint64_t> primes_of(uint32_t log_n, uint32_t n, const std::string &k
         EXPECT_EQ(mzv_prime_below(&primes[n - 1], UINT64_C(1) << 30, two_n), MZV_OK);
     }
     return primes;
+}
+
+// All operations over bases of up to 3 + n_q primes. At large N: one polynomial, and few terms.
+std::vector<Named> operations_of(uint32_t n_q, bool large) {
+    std::vector<Named> list;
+    const auto q_of = [](uint32_t n) { return static_cast<uint16_t>(n); };
+    const mzv_basis all = { 3, 0, q_of(n_q) }, few = { 1, 1, 2 }, top = { 0, 0, 1 }, digit = { 0, 1, 2 };
+    for (const auto &[batch, other] :
+         std::vector<std::pair<uint32_t, uint32_t>> { { 1, 1 }, { 3, 1 }, { 3, 3 } }) {
+        if (large && batch > 1) continue;
+        add_pointwise(&list, few, batch, other);
+        add_rowwise(&list, all, batch, other);
+        add_fused(&list, few, batch, other, large ? 9 : 35);
+        for (uint32_t level = 1; level <= n_q; level++) { // every level, with and without special primes
+            const mzv_basis pq = { 3, 0, q_of(level) };
+            add_change(&list, { 0, 0, q_of(level) }, pq, batch, other);
+            add_change(&list, top, pq, batch, other);
+            if (level > 1) add_change(&list, { 0, 0, q_of(level - 1) }, pq, batch, other);
+        }
+        add_change(&list, digit, all, batch, other);
+        add_change(&list, digit, { 2, 0, 3 }, batch, other);
+        add_change(&list, all, all, batch, other);
+        add_change(&list, { 1, 0, 0 }, { 3, 2, 1 }, batch, other);
+    }
+    return list;
 }
 
 struct Shape {
@@ -247,7 +278,8 @@ class Parity : public ::testing::TestWithParam<Shape> {};
 void compare(const Named &operation, Device &reference, Device &device, Arena *expected, Arena *found) {
     expected->restart();
     found->restart();
-    ASSERT_EQ(operation.run(reference.stream, *expected), MZV_OK) << operation.name << ": " << mzv_last_error();
+    ASSERT_EQ(operation.run(reference.stream, *expected), MZV_OK)
+        << operation.name << ": " << mzv_last_error();
     ASSERT_EQ(operation.run(device.stream, *found), MZV_OK) << operation.name << ": " << mzv_last_error();
     ASSERT_EQ(expected->used(), found->used());
     size_t offset_e = (64 - reinterpret_cast<uintptr_t>(expected->words().data()) % 64) / 8 % 8;
@@ -264,31 +296,13 @@ TEST_P(Parity, EveryOperation) {
     const bool large = shape.log_n >= 15;
     const uint32_t n_p = 3, n_q = large ? 3 : 5;
     const std::vector<uint64_t> primes = primes_of(shape.log_n, n_p + n_q, shape.kind);
-    const mzv_chain chain = {shape.log_n, n_p, n_q, primes.data()};
+    const mzv_chain chain = { shape.log_n, n_p, n_q, primes.data() };
     Device reference(chain, &mzv_cpu_scalar), device(chain, kernels);
 
-    std::vector<Named> operations;
-    const mzv_basis all = {3, 0, static_cast<uint16_t>(n_q)}, few = {1, 1, 2}, top = {0, 0, 1}, digit = {0, 1, 2};
-    for (const uint32_t batch : large ? std::vector<uint32_t>{1} : std::vector<uint32_t>{1, 3}) {
-        for (const uint32_t other : batch == 1 ? std::vector<uint32_t>{1} : std::vector<uint32_t>{1, batch}) {
-            add_pointwise(&operations, few, batch, other);
-            add_rowwise(&operations, all, batch, other);
-            add_fused(&operations, few, batch, other);
-            for (uint16_t level = 1; level <= n_q; level++) { // every level, with and without special primes
-                const mzv_basis q = {0, 0, level}, pq = {3, 0, level};
-                add_change(&operations, q, pq, batch, other);
-                add_change(&operations, top, pq, batch, other);
-                if (level > 1) add_change(&operations, {0, 0, static_cast<uint16_t>(level - 1)}, pq, batch, other);
-            }
-            add_change(&operations, digit, all, batch, other);
-            add_change(&operations, digit, {2, 0, 3}, batch, other);
-            add_change(&operations, all, all, batch, other);
-            add_change(&operations, {1, 0, 0}, {3, 2, 1}, batch, other);
-        }
-    }
+    const std::vector<Named> operations = operations_of(n_q, large);
     omp_set_num_threads(shape.threads);
-    Arena expected(chain, size_t{2 * 3 * 75 + 60} << shape.log_n, shape.values);
-    Arena found(chain, size_t{2 * 3 * 75 + 60} << shape.log_n, shape.values);
+    Arena expected(chain, size_t { large ? 75u : 510u } << shape.log_n, shape.values);
+    Arena found(chain, size_t { large ? 75u : 510u } << shape.log_n, shape.values);
     for (const Named &operation : operations) {
         compare(operation, reference, device, &expected, &found);
         if (HasFatalFailure()) return;
@@ -298,15 +312,19 @@ TEST_P(Parity, EveryOperation) {
 
 std::vector<Shape> shapes() {
     std::vector<Shape> list;
-    for (const char *variant : {"avx2", "avx512", "simde"}) {
-        for (const uint32_t log_n : {10u, 11u, 12u})
-            list.push_back({variant, "fp64", log_n, kRandom, log_n == 11 ? 2 : 1});
-        list.push_back({variant, "fp64", 10, kLargest, 1});
-        list.push_back({variant, "fp64", 10, kMiddle, 1});
-        list.push_back({variant, "mixed", 10, kRandom, 1});
-        list.push_back({variant, "mixed", 10, kLargest, 1});
-        list.push_back({variant, "fp64", 9, kRandom, 1}); // below what the vector kernels take
+    for (const char *variant : { "avx2", "avx512", "simde" }) {
+        for (const uint32_t log_n : { 10u, 11u, 12u })
+            list.push_back({ variant, "fp64", log_n, kRandom, log_n == 11 ? 2 : 1 });
+        list.push_back({ variant, "fp64", 10, kLargest, 1 });
+        list.push_back({ variant, "fp64", 10, kMiddle, 1 });
+        list.push_back({ variant, "mixed", 10, kRandom, 1 });
+        list.push_back({ variant, "mixed", 10, kLargest, 1 });
+        list.push_back({ variant, "fp64", 9, kRandom, 1 }); // below what the vector kernels take
+        list.push_back({ variant, "fp64", 13, kRandom, 1 });
     }
+    list.push_back({ "avx2", "fp64", 16, kLargest, 2 });
+    list.push_back({ "avx2", "fp64", 17, kRandom, 1 });
+    list.push_back({ "avx512", "fp64", 16, kLargest, 2 });
     return list;
 }
 INSTANTIATE_TEST_SUITE_P(Cpu, Parity, ::testing::ValuesIn(shapes()));

@@ -36,7 +36,8 @@ TEST_P(ModarithRange, ReduceIsExactUpToItsLimit) {
     for (int i = 0; i < 20000; i++) {
         const mzv_u128 any = ((mzv_u128)random() << 64 | random()) & (limit - 1);
         const mzv_u128 multiple = any - any % p;
-        for (const mzv_u128 x : {any, multiple, multiple == 0 ? multiple : multiple - 1, limit - 1 - (any & 63)})
+        for (const mzv_u128 x :
+             { any, multiple, multiple == 0 ? multiple : multiple - 1, limit - 1 - (any & 63) })
             ASSERT_EQ(mzv_mod_reduce(x, m), (uint64_t)(x % p));
     }
 }
@@ -57,7 +58,7 @@ TEST_P(ModarithRange, FactorsTakeAnyWord) {
 TEST_P(ModarithRange, SignedWords) {
     const uint64_t p = GetParam();
     const mzv_modulus m = mzv_modulus_make(p);
-    for (const int64_t x : {INT64_C(0), INT64_C(-1), INT64_MAX, -INT64_MAX, (int64_t)p, -(int64_t)p}) {
+    for (const int64_t x : { INT64_C(0), INT64_C(-1), INT64_MAX, -INT64_MAX, (int64_t)p, -(int64_t)p }) {
         const mzv_i128 r = (mzv_i128)x % (mzv_i128)p;
         EXPECT_EQ(mzv_mod_signed(x, m), (uint64_t)(r < 0 ? r + p : r));
     }

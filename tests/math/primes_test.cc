@@ -9,8 +9,7 @@
 
 namespace {
 
-template <typename T, size_t n>
-constexpr size_t count(const T (&)[n]) { return n; }
+template <typename T, size_t n> constexpr size_t count(const T (&)[n]) { return n; }
 
 TEST(Primes, IsPrimeAgrees) {
     ASSERT_EQ(count(kPrimeCandidates), count(kPrimeAnswers));
