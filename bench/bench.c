@@ -1,6 +1,7 @@
 /* The harness: times a case and prints one line of JSON. */
 #include "bench/bench.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,9 +28,11 @@ mzv_status mzv_bench_run(const mzv_bench_case *c) {
     }
     qsort(seconds, c->repetitions, sizeof seconds[0], by_size);
     printf("{\"name\": \"%s\", \"log_n\": %u, \"n_limbs\": %u, \"threads\": %u, \"median_s\": %.6g, "
-           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\"}\n",
+           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\"",
            c->name, c->log_n, c->n_limbs, c->n_threads, seconds[c->repetitions / 2], seconds[0],
            c->repetitions, c->backend);
+    if (c->bytes != 0) printf(", \"bytes\": %" PRIu64, c->bytes);
+    printf("}\n");
     fflush(stdout);
     return MZV_OK;
 }

@@ -16,15 +16,18 @@ typedef struct mzv_bench_case {
     uint32_t count;
     mzv_status (*run)(void *arg);
     void *arg;
+    uint64_t bytes; /* an operation must read and write at least; 0: not counted */
 } mzv_bench_case;
 
 /* Runs once to warm up, then `repetitions` times, and prints
- * {"name", "log_n", "n_limbs", "threads", "median_s", "min_s", "repetitions", "backend"} to standard output.
+ * {"name", "log_n", "n_limbs", "threads", "median_s", "min_s", "repetitions", "backend"} to standard output,
+ * with "bytes" where they are counted.
  */
 mzv_status mzv_bench_run(const mzv_bench_case *c) MZV_MUST_CHECK;
 
 /* Entry points; 0 on success. */
 int mzv_bench_ckks(int argc, char **argv);
+int mzv_bench_ops(int argc, char **argv);
 
 #ifdef __cplusplus
 }

@@ -172,7 +172,8 @@ static mzv_status run_cases(workshop *w, const char *only, uint32_t n_threads) {
                                    11,
                                    cases[i].per_limb ? n_limbs : cases[i].count,
                                    cases[i].run,
-                                   w };
+                                   w,
+                                   0 };
         if (strncmp(cases[i].name, only, strlen(only)) == 0) MZV_TRY(mzv_bench_run(&c));
     }
     return MZV_OK;

@@ -14,6 +14,7 @@ static const struct suite {
     int (*run)(int argc, char **argv);
 } suites[] = {
     { "ckks", mzv_bench_ckks },
+    { "ops", mzv_bench_ops },
 };
 
 static const struct suite *find(const char *name) {

@@ -24,7 +24,7 @@ const mzv_command mzv_commands[] = {
       "of it is checked.", mzv_cmd_inspect },
     { "params", MZV_CMD_PARAMS, "[NAME]", 0, 1, "text|json|jsonl|csv|md",
       "The named parameter sets with their security, or one of them in full.", mzv_cmd_params },
-    { "bench", MZV_CMD_BENCH, "ckks [SET [CASE]]", 1, 3, "text|json|jsonl|csv|md",
+    { "bench", MZV_CMD_BENCH, "ckks|ops [SET [CASE]]", 1, 3, "text|json|jsonl|csv|md",
       "Times of the operations on ciphertexts: of all sets, or of one and the cases that begin so.",
       mzv_cmd_bench },
     { "doctor", MZV_CMD_DOCTOR, "", 0, 0, "text|json|jsonl|csv|md",
