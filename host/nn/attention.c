@@ -191,8 +191,12 @@ static mzv_status weighted_mean(mzv_evaluator *ev, mzv_cipher *out, mzv_cipher *
     MZV_TRY(mzv_ev_take(ev, &y, e->level, e->batch));
     MZV_TRY(mzv_fold_run(ev, &s, e, &p->window));
     MZV_TRY(mzv_add_plain(ev, &s, &s, mask->dead_weight));
-    MZV_TRY(mzv_negate(ev, &y, &s));
-    MZV_TRY(mzv_add_const(ev, &y, &y, p->sum_shift));
+    if (p->weighted) {
+        MZV_TRY(mzv_negate(ev, &y, &s));
+        MZV_TRY(mzv_add_const(ev, &y, &y, p->sum_input.shift));
+    } else {
+        MZV_TRY(mzv_affine_run(ev, &y, &s, p->sum_input));
+    }
     MZV_TRY(mzv_inverse_run(ev, &y, &y, p->inverse));
     MZV_TRY(part(watch, "values", 4));
     MZV_TRY(mzv_drop(ev, &n, v, e->level));

@@ -6,10 +6,11 @@
  *      k_ij = K x_j - sqrt(d)(M x_i + m),  v_j,  q_i             by two conjugations
  *   2  t_ij = sum_e q_i k_ij + offset                            total fold over e                1 level
  *      an affine image in [-1, 1] of the shifted score; dead pairs, whose q is zero, are set to -1
- *   3  e_ij = w exp(s_ij), w = 2 / (S_high - S_low)              circuit/exp.h
+ *   3  e_ij = w exp(s_ij); w makes step 5 free of an affine map   circuit/exp.h
  *   4  S_i = sum_j e_ij by a window sum, less the dead pairs' e,
  *      n_i = sum_j e_ij v_j                                      one-sided fold
- *   5  y ~ 1 / S_i                                               circuit/inverse.h
+ *   5  y ~ 1 / S_i; for wide sums w = 1 and the map of step 5     circuit/inverse.h
+ *      takes a level, so that small sums are not lost in noise
  *   6  o_i = (n_i y)(2 - S_i y)                                  one Newton step for the quotient 2 levels
  *   7  O o_i + bias                                              whole module only                1 level
  * The shift of step 2 costs no level: softmax does not change when q_i . (M x_i + m) + c is subtracted from all

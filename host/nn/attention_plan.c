@@ -17,31 +17,53 @@ static mzv_status check(const mzv_attention_spec *s) {
     return MZV_OK;
 }
 
-/* 1/S for S = w times the sum, with one Newton step for the quotient. w is chosen so that the circuit's input is
- * shift - S, which costs no level: the scale of its affine map depends on w only through the slowly varying g of
- * circuit/inverse.h, so that the fixed point is reached in a few rounds. */
-static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
-    const double low = exp(s->range.lse_low), high = exp(s->range.lse_high);
-    double w = 2 / (high - low);
-    for (int round = 0; round < 100; round++) {
-        const mzv_inverse_spec spec = { .lo = w * low, .hi = w * high, .target = s->target_error, .gain = 1, .refine = true };
-        mzv_inverse_destroy(p->inverse);
-        p->inverse = NULL;
-        MZV_TRY(mzv_inverse_create(&p->inverse, &spec));
-        const mzv_affine u = mzv_inverse_affine(p->inverse);
-        p->sum_shift = u.shift;
-        *weight = w;
-        if (fabs(u.scale + 1) < 1e-12) break;
-        w *= -u.scale;
-    }
-    const mzv_affine u = mzv_inverse_affine(p->inverse);
+/* 1/S with one Newton step for the quotient, S = weight times the sum. */
+static mzv_status make_inverse(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
+    const mzv_inverse_spec spec = { .lo = weight * exp(s->range.lse_low), .hi = weight * exp(s->range.lse_high),
+                                    .target = s->target_error, .gain = 1, .refine = true };
+    mzv_inverse_destroy(p->inverse);
+    p->inverse = NULL;
+    MZV_TRY(mzv_inverse_create(&p->inverse, &spec));
     const mzv_inverse_facts *about = mzv_inverse_about(p->inverse);
-    if (!(fabs(u.scale + 1) < 1e-9))
-        return mzv_fail(MZV_ERR_INTERNAL, "attention: the sum's weight leaves a factor %.12g", u.scale);
+    p->sum_input = mzv_inverse_affine(p->inverse);
     p->facts.inverse_doublings = about->doublings;
     p->facts.quotient_error = about->residual * about->residual;
     return MZV_OK;
 }
+
+/* Sums of a ratio up to e^10 are weighted so that the circuit's input is shift - S, which costs no level: the scale of its
+ * affine map depends on the weight only through the slowly varying g of circuit/inverse.h, so that the fixed point is
+ * reached in a few rounds. The least of them is then the ratio's inverse in size, and noise counts against it; wider
+ * sums stay as they are and take a level for the map. */
+static const double widest_weighted = 10;
+static const double widest_sums = 13.8; /* circuit/inverse.h takes a ratio of 2^20 */
+
+/* Rounds towards the weight that leaves the factor -1; p->weighted says whether they settled. */
+static mzv_status settle_weight(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
+    *weight = 2 / (exp(s->range.lse_high) - exp(s->range.lse_low));
+    for (int round = 0; round < 100; round++) {
+        MZV_TRY(make_inverse(p, s, *weight));
+        p->weighted = fabs(p->sum_input.scale + 1) < 1e-12;
+        if (p->weighted) break;
+        *weight *= -p->sum_input.scale;
+    }
+    return MZV_OK;
+}
+
+static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
+    const double width = s->range.lse_high - s->range.lse_low;
+    if (width > widest_sums)
+        return mzv_fail(MZV_ERR_PRECISION, "attention: sums of a ratio up to e^%.1f, at most e^%.1f are divided; calibrate on more text",
+                        width, widest_sums);
+    if (width <= widest_weighted) MZV_TRY(settle_weight(p, s, weight));
+    if (p->weighted) return MZV_OK;
+    *weight = 1;
+    return make_inverse(p, s, 1);
+}
+
+/* Noise of a direct exp is absolute, so relative to the least sum it grows as the ratio of the sums; a squaring leaves the
+ * square root of that ratio. Up to a ratio of e^6 the direct form is good enough. */
+static const double widest_direct = 6;
 
 /* w exp(s) on the shifted scores. Errors count relative to the least sum: terms far below it may be off by as much as
  * those near it. Dead pairs sit at the low end of the interval, where the circuit's value is known and is taken off the
@@ -49,13 +71,19 @@ static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec 
 static mzv_status plan_exp(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
     const mzv_attention_range *r = &s->range;
     const double dead_low = r->lse_low + log(s->target_error / s->layout.group);
-    const mzv_exp_spec spec = { .a = fmin(r->score_low, dead_low),
+    mzv_exp_spec spec = { .a = fmin(r->score_low, dead_low),
                                 .b = r->score_high,
                                 .floor = r->lse_low,
                                 .target = s->target_error,
                                 .log_gain = log(weight),
                                 .squarings = MZV_EXP_AUTO };
     MZV_TRY(mzv_exp_create(&p->exp, &spec));
+    if (mzv_exp_about(p->exp)->squarings == 0 && r->lse_high - r->lse_low > widest_direct) {
+        mzv_exp_destroy(p->exp);
+        p->exp = NULL;
+        spec.squarings = 1;
+        MZV_TRY(mzv_exp_create(&p->exp, &spec));
+    }
     p->exp_input = mzv_exp_affine(p->exp);
     p->dead_value = (double)mzv_exp_value(p->exp, spec.a);
     p->facts.exp_degree = mzv_exp_about(p->exp)->degree;
@@ -75,8 +103,8 @@ static mzv_status plan_folds(mzv_attention_plan *p) {
 }
 
 static uint32_t count_levels(const mzv_attention_plan *p) {
-    const uint32_t projections = 1, scores = 1, quotient = 2, output = p->whole;
-    return projections + scores + mzv_exp_levels(p->exp) + mzv_inverse_levels(p->inverse) + quotient + output;
+    const uint32_t projections = 1, scores = 1, sum = !p->weighted, quotient = 2, output = p->whole;
+    return projections + scores + mzv_exp_levels(p->exp) + sum + mzv_inverse_levels(p->inverse) + quotient + output;
 }
 
 void mzv_attention_plan_clear(mzv_attention_plan *p) {

@@ -23,7 +23,8 @@ typedef struct mzv_attention_plan {
     mzv_exp *exp;
     mzv_inverse *inverse;
     double dead_value;   /* e of a dead pair */
-    double sum_shift;    /* t = sum_shift - S */
+    bool weighted;       /* e carries the weight that makes sum_input.scale -1 */
+    mzv_affine sum_input; /* the input of `inverse` from S */
     mzv_fold channels;   /* the rest of a transform with fewer outputs than channels */
     mzv_fold head, window, first; /* over e, over j into every key, over j into j = 0 */
     mzv_attention_facts facts;

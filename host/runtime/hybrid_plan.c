@@ -19,6 +19,7 @@ enum {
     LOG_SCALE_LAST = 30,
     LOG_Q0_ROOM = 1, /* values below 1 fit; results are below MZV_ATTENTION_RESULT */
     LOG_SPECIAL = 48,
+    PREDICTION_PASSES = 4,
     FIXED_BYTES = 96 << 20 /* program, buffers of slots, decoding */
 };
 /* Of the target error: exp and the quotient take so much each, noise may take the rest. */
@@ -129,84 +130,164 @@ mzv_status mzv_hybrid_count(mzv_counts *counts, mzv_key_request *request, const 
 
 /* ---- predicting ---- */
 
-/* One pass over the calibration's sample, on slots with the noise that ciphertexts would have. */
-static mzv_status predict_run(double *error, const mzv_attention_spec *spec, mzv_hybrid_plan *plan,
-                              const mzv_layer_range *l, uint32_t n_sample, const mzv_hybrid_options *options) {
-    const uint32_t n_tokens = n_sample < spec->layout.tokens ? n_sample : spec->layout.tokens;
-    const uint32_t n_rows = n_tokens < spec->layout.rows ? n_tokens : spec->layout.rows;
-    const mzv_pair_span span = { n_tokens, n_tokens - n_rows, n_rows, spec->weights.causal };
-    const mzv_hybrid_options simulate = { .mode = MZV_MODE_SIMULATE, .noise_seed = options->noise_seed };
-    mzv_hybrid_server server = { 0 };
-    mzv_hybrid_client client = { 0 };
-    mzv_cipher *keys = NULL, *queries = NULL, *result = NULL;
-    float *got = NULL, *want = NULL;
-    size_t n = 0;
-    mzv_status status;
-    MZV_TRY_GOTO(mzv_hybrid_server_open(&server, spec, NULL, NULL, plan, &simulate), done);
-    MZV_TRY_GOTO(mzv_hybrid_client_open(&client, NULL, server.ev, spec, plan->levels), done);
-    MZV_TRY_GOTO(mzv_evaluator_cipher(&keys, server.ev, plan->levels, 1), done);
-    MZV_TRY_GOTO(mzv_evaluator_cipher(&queries, server.ev, plan->levels, 1), done);
-    MZV_TRY_GOTO(mzv_evaluator_cipher(&result, server.ev, 0, 1), done);
-    n = (size_t)n_rows * mzv_attention_outputs(server.attention);
-    MZV_TRY_GOTO(MZV_NEW(&got, n, "hybrid: prediction"), done);
-    MZV_TRY_GOTO(MZV_NEW(&want, n, "hybrid: prediction"), done);
-    MZV_TRY_GOTO(mzv_hybrid_client_send(&client, keys, queries, l->sample, &span), done);
-    MZV_TRY_GOTO(mzv_hybrid_server_run(&server, result, keys, queries, &span, NULL), done);
-    MZV_TRY_GOTO(mzv_hybrid_client_receive(&client, got, result, server.attention, n_rows), done);
-    MZV_TRY_GOTO(mzv_hybrid_reference(want, &spec->weights, spec->head, l->sample, n_tokens, span.first_row), done);
-    *error = mzv_relative_l2(got, want, n);
-done:
-    mzv_free(got);
-    mzv_free(want);
-    mzv_cipher_destroy(keys);
-    mzv_cipher_destroy(queries);
-    mzv_cipher_destroy(result);
-    mzv_hybrid_client_close(&client);
-    mzv_hybrid_server_close(&server);
+/* The ends of a session on slots with the noise that ciphertexts would have. */
+typedef struct prediction {
+    mzv_hybrid_server server;
+    mzv_hybrid_client client;
+    mzv_cipher *keys, *queries, *result;
+    float *got, *want;
+} prediction;
+
+static mzv_status prediction_open(prediction *p, const mzv_attention_spec *spec, const mzv_hybrid_plan *plan,
+                                  uint64_t noise_seed) {
+    const mzv_hybrid_options simulate = { .mode = MZV_MODE_SIMULATE, .noise_seed = noise_seed };
+    MZV_TRY(mzv_hybrid_server_open(&p->server, spec, NULL, NULL, plan, &simulate));
+    MZV_TRY(mzv_hybrid_client_open(&p->client, NULL, p->server.ev, spec, plan->levels));
+    MZV_TRY(mzv_evaluator_cipher(&p->keys, p->server.ev, plan->levels, 1));
+    MZV_TRY(mzv_evaluator_cipher(&p->queries, p->server.ev, plan->levels, 1));
+    MZV_TRY(mzv_evaluator_cipher(&p->result, p->server.ev, 0, 1));
+    const size_t n = (size_t)spec->layout.rows * mzv_attention_outputs(p->server.attention);
+    MZV_TRY(MZV_NEW(&p->got, n, "hybrid: prediction"));
+    return MZV_NEW(&p->want, n, "hybrid: prediction");
+}
+
+static void prediction_close(prediction *p) {
+    mzv_free(p->got);
+    mzv_free(p->want);
+    mzv_cipher_destroy(p->keys);
+    mzv_cipher_destroy(p->queries);
+    mzv_cipher_destroy(p->result);
+    mzv_hybrid_client_close(&p->client);
+    mzv_hybrid_server_close(&p->server);
+}
+
+static mzv_status predict_pass(prediction *p, const mzv_attention_spec *spec, const float *x,
+                               const mzv_pair_span *span, double *error) {
+    MZV_TRY(mzv_hybrid_client_send(&p->client, p->keys, p->queries, x, span));
+    MZV_TRY(mzv_hybrid_server_run(&p->server, p->result, p->keys, p->queries, span, NULL));
+    MZV_TRY(mzv_hybrid_client_receive(&p->client, p->got, p->result, p->server.attention, span->n_rows));
+    MZV_TRY(mzv_hybrid_reference(p->want, &spec->weights, spec->head, x, span->first_row + span->n_rows,
+                                 span->first_row));
+    *error = mzv_relative_l2(p->got, p->want, (size_t)span->n_rows * mzv_attention_outputs(p->server.attention));
+    return MZV_OK;
+}
+
+/* The worst of PREDICTION_PASSES passes that end at spread rows of the calibration's sample. */
+static mzv_status predict(double *error, const mzv_attention_spec *spec, const mzv_hybrid_plan *plan,
+                          const mzv_layer_range *l, uint32_t n_sample, const mzv_hybrid_options *options) {
+    const uint32_t most = n_sample < spec->layout.tokens ? n_sample : spec->layout.tokens;
+    prediction p = { 0 };
+    double worst = 0;
+    mzv_status status = prediction_open(&p, spec, plan, options->noise_seed);
+    for (uint32_t i = 1; i <= PREDICTION_PASSES && status == MZV_OK; i++) {
+        const uint32_t n_tokens = (most * i + PREDICTION_PASSES - 1) / PREDICTION_PASSES;
+        const uint32_t n_rows = n_tokens < spec->layout.rows ? n_tokens : spec->layout.rows;
+        const mzv_pair_span span = { n_tokens, n_tokens - n_rows, n_rows, spec->weights.causal };
+        double now = 0;
+        status = predict_pass(&p, spec, l->sample, &span, &now);
+        worst = fmax(worst, now);
+    }
+    prediction_close(&p);
+    if (status == MZV_OK) *error = worst;
     return status;
 }
 
 /* ---- choosing the ring ---- */
 
-/* The largest scale at which `levels` levels are secure on this ring; false when none is. */
-static bool largest_scale(mzv_params *out, uint32_t log_n, uint32_t levels) {
-    for (uint32_t log_scale = LOG_SCALE_FIRST; log_scale >= LOG_SCALE_LAST; log_scale--) {
-        const mzv_params_need need = { .n_levels = levels, .log_scale = log_scale, .log_special = LOG_SPECIAL,
-                                       .log_q0 = log_scale + LOG_Q0_ROOM, .n_slots = 1u << (log_n - 1) };
-        mzv_params found;
-        if (mzv_params_smallest(&found, &need) == MZV_OK && found.log_n == log_n) {
-            *out = found;
-            return true;
-        }
+/* A set of parameters for one ring, and what a key switch costs with it. */
+typedef struct candidate {
+    mzv_params params;
+    double cost; /* rows transformed by one key switch at the top */
+} candidate;
+
+/* The largest scale that is secure with n_special special primes; false when none is. */
+static bool candidate_make(candidate *out, uint32_t log_n, uint32_t levels, uint32_t n_special) {
+    const uint32_t n_q = levels + 1, digits = (n_q + n_special - 1) / n_special;
+    const double room = mzv_params_cap(log_n, MZV_SECURITY_BITS) - (double)LOG_SPECIAL * n_special - LOG_Q0_ROOM;
+    double log_scale = fmin(floor(room / n_q), LOG_SCALE_FIRST);
+    for (; log_scale >= LOG_SCALE_LAST; log_scale--) {
+        const mzv_params p = { .log_n = log_n, .n_levels = levels, .log_scale = (uint32_t)log_scale,
+                               .log_q0 = (uint32_t)log_scale + LOG_Q0_ROOM, .n_special = n_special,
+                               .log_special = LOG_SPECIAL };
+        mzv_param_facts facts;
+        if (mzv_params_check(&p, &facts) != MZV_OK) continue;
+        *out = (candidate){ p, (double)n_q + (digits + 2.0) * (n_special + n_q) };
+        return true;
     }
     return false;
 }
 
-/* Fills what depends on the ring; MZV_ERR_PARAMS when no scale fits. */
+/* Fills what the circuit decides. */
+static mzv_status describe(mzv_hybrid_plan *plan, const mzv_attention_spec *spec) {
+    mzv_attention_facts facts;
+    MZV_TRY(mzv_attention_about(&facts, spec));
+    plan->rows_per_pass = spec->layout.rows;
+    plan->n_channels = spec->weights.n_embd;
+    plan->levels = facts.levels;
+    plan->exp_low = spec->range.score_low, plan->exp_high = spec->range.score_high;
+    plan->sum_low = exp(spec->range.lse_low), plan->sum_high = exp(spec->range.lse_high);
+    plan->exp_degree = facts.exp_degree, plan->exp_squarings = facts.exp_squarings;
+    plan->inverse_doublings = facts.inverse_doublings;
+    return MZV_OK;
+}
+
+/* The cheapest candidate that costs more than `above`. */
+static bool next_candidate(candidate *out, uint32_t log_n, uint32_t levels, double above) {
+    bool found = false;
+    for (uint32_t k = 1; k <= levels + 1; k++) {
+        candidate c;
+        if (!candidate_make(&c, log_n, levels, k) || c.cost <= above || (found && c.cost >= out->cost)) continue;
+        *out = c;
+        found = true;
+    }
+    return found;
+}
+
+/* The most precise parameters of a ring: the largest scale; of equals, the cheapest. */
+static bool finest_candidate(candidate *out, uint32_t log_n, uint32_t levels) {
+    candidate c = { .cost = 0 };
+    bool found = false;
+    while (next_candidate(&c, log_n, levels, c.cost)) {
+        if (!found || c.params.log_scale > out->params.log_scale) *out = c;
+        found = true;
+    }
+    return found;
+}
+
+/* plan->counts and plan->predicted_error for plan->params; infinite where noise drowns the result. */
+static mzv_status assess(mzv_hybrid_plan *plan, const mzv_attention_spec *spec, const mzv_calibration *cal,
+                         const mzv_hybrid_options *options) {
+    MZV_TRY(mzv_hybrid_count(&plan->counts, NULL, spec, &plan->params, plan->levels));
+    const mzv_status status = predict(&plan->predicted_error, spec, plan, &cal->layer[plan->module.layer],
+                                      cal->n_sample, options);
+    if (status != MZV_ERR_RANGE) return status;
+    plan->predicted_error = INFINITY;
+    return MZV_OK;
+}
+
+/* On one ring: if its finest parameters meet the target, the cheapest that do. plan->predicted_error is above the target
+ * when none does. */
 static mzv_status try_ring(mzv_hybrid_plan *plan, uint32_t log_n, const mzv_checkpoint *cp,
                            const mzv_calibration *cal, const mzv_hybrid_options *options) {
     mzv_hybrid_spec spec;
-    mzv_attention_facts facts;
+    candidate finest, c = { .cost = 0 };
     mzv_status status;
     plan->n_slots = 1u << (log_n - 1);
+    plan->predicted_error = INFINITY;
     MZV_TRY(mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, options->n_tokens_max,
                                  options->target_error));
-    MZV_TRY_GOTO(mzv_attention_about(&facts, &spec.attention), done);
-    plan->rows_per_pass = spec.attention.layout.rows;
-    plan->n_tokens_max = options->n_tokens_max;
-    plan->n_channels = cal->n_channels;
-    plan->levels = facts.levels;
-    plan->exp_low = spec.attention.range.score_low, plan->exp_high = spec.attention.range.score_high;
-    plan->sum_low = exp(spec.attention.range.lse_low), plan->sum_high = exp(spec.attention.range.lse_high);
-    plan->exp_degree = facts.exp_degree, plan->exp_squarings = facts.exp_squarings;
-    plan->inverse_doublings = facts.inverse_doublings;
-    if (!largest_scale(&plan->params, log_n, facts.levels))
-        MZV_TRY_GOTO(mzv_fail(MZV_ERR_PARAMS, "hybrid: %u levels at 2^%d or more do not fit 128 bits at N = 2^%u",
-                              facts.levels, LOG_SCALE_LAST, log_n), done);
-    MZV_TRY_GOTO(mzv_hybrid_count(&plan->counts, NULL, &spec.attention, &plan->params, plan->levels), done);
-    status = predict_run(&plan->predicted_error, &spec.attention, plan, &cal->layer[plan->module.layer],
-                         cal->n_sample, options);
-    if (status == MZV_ERR_RANGE) plan->predicted_error = INFINITY, status = MZV_OK; /* noise drowned the result */
+    MZV_TRY_GOTO(describe(plan, &spec.attention), done);
+    if (!finest_candidate(&finest, log_n, plan->levels)) goto done;
+    plan->params = finest.params;
+    MZV_TRY_GOTO(assess(plan, &spec.attention, cal, options), done);
+    if (plan->predicted_error > options->target_error) goto done;
+    while (next_candidate(&c, log_n, plan->levels, c.cost) && c.cost < finest.cost) {
+        plan->params = c.params;
+        MZV_TRY_GOTO(assess(plan, &spec.attention, cal, options), done);
+        if (plan->predicted_error <= options->target_error) goto done;
+    }
+    plan->params = finest.params;
+    status = assess(plan, &spec.attention, cal, options);
 done:
     mzv_hybrid_spec_clear(&spec);
     return status;
@@ -257,9 +338,9 @@ static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_opt
 mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, const mzv_calibration *cal,
                                 const mzv_module_name *module, const mzv_hybrid_options *options) {
     mzv_hybrid_options o = { 0 };
-    mzv_hybrid_plan plan = { .module = *module };
     double best = INFINITY;
     MZV_TRY(mzv_hybrid_defaults(&o, options, cp));
+    mzv_hybrid_plan plan = { .module = *module, .n_tokens_max = o.n_tokens_max };
     for (uint32_t log_n = LOG_N_FIRST; log_n <= LOG_N_LAST; log_n++) {
         const uint64_t slots = mzv_pair_layout_slots(cal->n_channels, module->head < 0 ? cal->n_heads : 1,
                                                      cal->head_dim, o.n_tokens_max);
@@ -271,9 +352,7 @@ mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, 
                                 (unsigned long long)o.n_tokens_max * (1u << (log_n - 1)) / slots);
             continue;
         }
-        const mzv_status status = try_ring(&plan, log_n, cp, cal, &o);
-        if (status == MZV_ERR_PARAMS) continue;
-        MZV_TRY(status);
+        MZV_TRY(try_ring(&plan, log_n, cp, cal, &o));
         best = fmin(best, plan.predicted_error);
         if (plan.predicted_error > o.target_error) continue;
         MZV_TRY(sizes(&plan, cp, cal, &o));
