@@ -19,8 +19,8 @@ build_with_cmake() {
 build_with_pkgconfig() {
     export PKG_CONFIG_PATH=$LIBDIR/pkgconfig
     local flags
-    if [ "$link" = static ]; then
-        read -ra flags <<<"-static $(pkg-config --static --cflags --libs mzv)"
+    if [ "$link" = static ]; then # the archive, beside shared system libraries: Debian has no libomp.a for -static
+        read -ra flags <<<"$(pkg-config --static --cflags --libs mzv | sed 's/-lmzv\b/-l:libmzv.a/')"
     else
         read -ra flags <<<"$(pkg-config --cflags --libs mzv) -Wl,-rpath,$LIBDIR"
     fi
