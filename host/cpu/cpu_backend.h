@@ -16,8 +16,9 @@ extern "C" {
 #define MZV_CPU_MIN_LOG_N 3 /* a cache line a row; automorphisms move whole lines */
 #define MZV_CPU_MAX_LOG_N 17
 #define MZV_CPU_LINE 8 /* words */
-/* Words of a row that a fused operation treats at a time, so that they stay in the first-level cache. */
-#define MZV_CPU_BLOCK 512
+/* Words of a row that a fused operation treats at a time, so that they stay in the second-level cache
+ * and the prefetchers see runs of several pages. */
+#define MZV_CPU_BLOCK 2048
 #define MZV_CPU_STRIP 8
 #define MZV_CPU_ROW 256
 /* Words from one digit's strip to the next: the odd number of line pairs keeps the digits of one place in

@@ -1,5 +1,5 @@
-/* Level 4: products summed before they are reduced, a few hundred words at a time so that operands used
- * twice stay in the first-level cache. */
+/* Level 4: products summed before they are reduced, a few pages at a time so that operands used twice stay
+ * in the caches of the core. */
 #include "base/try.h"
 #include "cpu/cpu_backend.h"
 

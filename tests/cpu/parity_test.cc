@@ -240,7 +240,7 @@ std::vector<Named> operations_of(uint32_t n_q, bool large) {
     for (const auto &[batch, other] :
          std::vector<std::pair<uint32_t, uint32_t>> { { 1, 1 }, { 3, 1 }, { 3, 3 } }) {
         if (large && batch > 1) continue;
-        add_pointwise(&list, few, batch, other);
+        add_pointwise(&list, large ? all : few, batch, other);
         add_rowwise(&list, all, batch, other);
         add_fused(&list, few, batch, other, large ? 9 : 35);
         for (uint32_t level = 1; level <= n_q; level++) { // every level, with and without special primes
