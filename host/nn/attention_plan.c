@@ -17,9 +17,13 @@ static mzv_status check(const mzv_attention_spec *s) {
     return MZV_OK;
 }
 
+/* The largest value the circuit of 1/S meets: the slots of the zero half of a group hold the end of one query's terms and
+ * the beginning of the next one's, up to two sums; beyond its interval the circuit would explode there. */
+static double largest_sum(const mzv_attention_spec *s) { return 2 * exp(s->range.lse_high); }
+
 /* 1/S with one Newton step for the quotient, S = weight times the sum. */
 static mzv_status make_inverse(mzv_attention_plan *p, const mzv_attention_spec *s, double weight) {
-    const mzv_inverse_spec spec = { .lo = weight * exp(s->range.lse_low), .hi = weight * exp(s->range.lse_high),
+    const mzv_inverse_spec spec = { .lo = weight * exp(s->range.lse_low), .hi = weight * largest_sum(s),
                                     .target = s->target_error, .gain = 1, .refine = true };
     mzv_inverse_destroy(p->inverse);
     p->inverse = NULL;
@@ -40,7 +44,7 @@ static const double widest_sums = 13.8; /* circuit/inverse.h takes a ratio of 2^
 
 /* Rounds towards the weight that leaves the factor -1; p->weighted says whether they settled. */
 static mzv_status settle_weight(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
-    *weight = 2 / (exp(s->range.lse_high) - exp(s->range.lse_low));
+    *weight = 2 / (largest_sum(s) - exp(s->range.lse_low));
     for (int round = 0; round < 100; round++) {
         MZV_TRY(make_inverse(p, s, *weight));
         p->weighted = fabs(p->sum_input.scale + 1) < 1e-12;
@@ -51,7 +55,7 @@ static mzv_status settle_weight(mzv_attention_plan *p, const mzv_attention_spec 
 }
 
 static mzv_status plan_quotient(mzv_attention_plan *p, const mzv_attention_spec *s, double *weight) {
-    const double width = s->range.lse_high - s->range.lse_low;
+    const double width = log(largest_sum(s)) - s->range.lse_low;
     if (width > widest_sums)
         return mzv_fail(MZV_ERR_PRECISION, "attention: sums of a ratio up to e^%.1f, at most e^%.1f are divided; calibrate on more text",
                         width, widest_sums);

@@ -100,8 +100,8 @@ struct Module {
                     for (uint32_t e = 0; e < head_dim; e++)
                         r.value_max = std::max(r.value_max, std::abs(project(2, j, h * head_dim + e)));
                 }
-                r.lse_low = std::min(r.lse_low, std::log(sum) - 0.2);
-                r.lse_high = std::max(r.lse_high, std::log(sum) + 0.2);
+                r.lse_low = std::min(r.lse_low, std::log(sum) - 0.05);
+                r.lse_high = std::max(r.lse_high, std::log(sum) + 0.01); // neighbours in the zero half reach twice that
             }
         for (uint32_t i = 0; i < n_tokens; i++)
             for (double o : whole(i)) r.output_max = std::max(r.output_max, std::abs(o));
