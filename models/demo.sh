@@ -1,6 +1,6 @@
 #!/bin/sh
 # From a clean clone to encrypted text generation, on Debian 12 without a GPU: installs what is missing, builds in
-# build/, and lets GPT-2 write with one attention module computed on ciphertexts. Options are handed to
+# build-demo/, and lets GPT-2 write with one attention module computed on ciphertexts. Options are handed to
 # `mzv generate` (such as -o json, --encrypt h.1.attn, --tokens 8); only the result goes to stdout.
 set -eu
 
@@ -36,12 +36,12 @@ if [ -n "$missing" ]; then
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing >&2
 fi
 
-say "building in build/"
+say "building in build-demo/"
 commit=$(git rev-parse --short HEAD 2>/dev/null || true)
 cuda=OFF # nvcc without a GPU would only lengthen the build
 [ ! -e /dev/nvidiactl ] || cuda=ON
-cmake -S . -B build -DCMAKE_BUILD_TYPE=Release -DMZV_TESTS=OFF -DMZV_CUDA=$cuda -DMZV_COMMIT="$commit" >&2
-cmake --build build --target mzv_cli --parallel "$(nproc)" >&2
+cmake -S . -B build-demo -DCMAKE_BUILD_TYPE=Release -DMZV_TESTS=OFF -DMZV_CUDA=$cuda -DMZV_COMMIT="$commit" >&2
+cmake --build build-demo --target mzv_cli --parallel "$(nproc)" >&2
 
 # The environment gives defaults, so that options given here win.
 MZV_MODEL=${MZV_MODEL:-models/gpt2-shakespeare-char}
@@ -49,4 +49,4 @@ MZV_ENCRYPT=${MZV_ENCRYPT:-h.0.attn}
 MZV_TIMINGS=${MZV_TIMINGS:-1}
 export MZV_MODEL MZV_ENCRYPT MZV_TIMINGS
 say "mzv generate --model $MZV_MODEL --encrypt $MZV_ENCRYPT --timings $* 'ROMEO:'"
-exec build/mzv generate "$@" "ROMEO:"
+exec build-demo/mzv generate "$@" "ROMEO:"

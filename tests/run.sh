@@ -88,7 +88,7 @@ configure() {
         options+=(-DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DMZV_CUDA=OFF)
         ;;
     esac
-    # A build directory keeps its generator; demo.sh may have made build/ with another.
+    # A build directory keeps its generator.
     [ -e "$build/CMakeCache.txt" ] || options+=(-G Ninja)
     cmake -S "$root" -B "$build" "${options[@]}"
 }

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/try.h"
+#include "ckks/plain.h"
 
 #define BABY_COST 0.3
 
@@ -146,6 +147,12 @@ void mzv_transform_destroy(mzv_transform *t) {
     for (uint32_t i = 0; i < t->n_plain && t->bsgs.diagonal; i++) mzv_plain_destroy(t->bsgs.diagonal[i]);
     mzv_free(t->bsgs.diagonal);
     mzv_free(t);
+}
+
+mzv_status mzv_transform_keep(mzv_transform *t) {
+    for (uint32_t d = 0; d < t->n_plain; d++)
+        if (t->bsgs.diagonal[d]) MZV_TRY(mzv_plain_keep(t->bsgs.diagonal[d], true));
+    return MZV_OK;
 }
 
 const mzv_transform_facts *mzv_transform_about(const mzv_transform *t) { return &t->facts; }

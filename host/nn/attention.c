@@ -86,6 +86,19 @@ void mzv_attention_destroy(mzv_attention *a) {
     mzv_free(a);
 }
 
+mzv_status mzv_attention_keep(mzv_attention *a) {
+    for (int i = 0; i < MZV_ATTENTION_MATRICES; i++)
+        if (a->matrix[i]) MZV_TRY(mzv_transform_keep(a->matrix[i]));
+    return MZV_OK;
+}
+
+size_t mzv_attention_kept_bytes(const mzv_attention_spec *spec, const mzv_params *params, uint32_t level) {
+    const mzv_pair_layout *l = &spec->layout;
+    const size_t inputs = 2 * (size_t)l->heads * l->dim * (params->n_special + level + 1);
+    const size_t output = spec->head < 0 ? (size_t)l->channels * (params->n_special + 2) : 0;
+    return (inputs + output) * (sizeof(uint64_t) << params->log_n);
+}
+
 const mzv_attention_facts *mzv_attention_get_facts(const mzv_attention *a) { return &a->plan.facts; }
 
 mzv_status mzv_attention_mask_create(mzv_attention_mask **out, mzv_evaluator *ev, const mzv_attention *a,

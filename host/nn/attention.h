@@ -65,6 +65,9 @@ mzv_status mzv_attention_about(mzv_attention_facts *out, const mzv_attention_spe
 mzv_status mzv_attention_create(mzv_attention **out, mzv_evaluator *ev, const mzv_attention_spec *spec,
                                 uint32_t level) MZV_MUST_CHECK;
 void mzv_attention_destroy(mzv_attention *a); /* NULL is allowed */
+/* Keeps the values of all weights (circuit/linear.h): faster runs for mzv_attention_kept_bytes of memory. */
+mzv_status mzv_attention_keep(mzv_attention *a) MZV_MUST_CHECK;
+size_t mzv_attention_kept_bytes(const mzv_attention_spec *spec, const mzv_params *params, uint32_t level);
 const mzv_attention_facts *mzv_attention_get_facts(const mzv_attention *a);
 
 mzv_status mzv_attention_mask_create(mzv_attention_mask **out, mzv_evaluator *ev, const mzv_attention *a,

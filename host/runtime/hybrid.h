@@ -41,6 +41,7 @@ typedef struct mzv_hybrid_plan {
     uint32_t exp_degree, exp_squarings, inverse_doublings;
     double predicted_error;      /* relative l2, by the noise model on calibration rows */
     mzv_counts counts;           /* one pass */
+    bool keeps_weights;          /* encoded weights are kept modulo all primes: faster, more memory */
     size_t keys_bytes, upload_bytes, download_bytes, memory_bytes; /* memory: predicted peak of the session */
 } mzv_hybrid_plan;
 

@@ -22,6 +22,8 @@ enum {
     PREDICTION_PASSES = 4,
     FIXED_BYTES = 96 << 20 /* program, buffers of slots, decoding */
 };
+/* Weights are kept transformed where the session stays below this. */
+static const size_t keep_bytes_max = (size_t)3 << 30;
 /* Of the target error: exp and the quotient take so much each, noise may take the rest. */
 static const double approximation_share = 0.25;
 
@@ -300,17 +302,27 @@ static size_t key_bytes(const mzv_params *p, uint32_t level) {
     return 2 * digits * (p->n_special + level + 1) * (sizeof(uint64_t) << p->log_n);
 }
 
+/* What a session may take: the user's limit, or what the machine has. */
+static mzv_status memory_limit(uint64_t *have, const mzv_hybrid_options *options) {
+    *have = options->memory_bytes_max;
+    return *have ? MZV_OK : mzv_memory_available(have);
+}
+
 static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const mzv_calibration *cal,
                         const mzv_hybrid_options *options) {
     const size_t row = sizeof(uint64_t) << plan->params.log_n;
     const size_t n_primes = plan->params.n_special + plan->params.n_levels + 1;
     mzv_key_request *request;
     mzv_hybrid_spec spec;
+    uint64_t have;
+    size_t kept = 0;
+    MZV_TRY(memory_limit(&have, options));
     MZV_TRY(mzv_key_request_create(&request));
     mzv_status status = mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, plan->n_tokens_max,
                                              options->target_error);
     if (status == MZV_OK) {
         status = mzv_hybrid_count(&plan->counts, request, &spec.attention, &plan->params, plan->levels);
+        kept = mzv_attention_kept_bytes(&spec.attention, &plan->params, plan->levels);
         mzv_hybrid_spec_clear(&spec);
     }
     plan->keys_bytes = 0;
@@ -321,13 +333,15 @@ static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const m
     plan->download_bytes = 2 * row;
     plan->memory_bytes = plan->keys_bytes + plan->counts.peak_bytes + plan->counts.plain_bytes +
                          5 * n_primes * row + 2 * (2 * (plan->levels + 1) * row) + FIXED_BYTES;
+    plan->keeps_weights = plan->memory_bytes + kept <= keep_bytes_max && plan->memory_bytes + kept <= have;
+    if (plan->keeps_weights) plan->memory_bytes += kept;
     return status;
 }
 
 static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_options *options) {
-    uint64_t have = options->memory_bytes_max;
+    uint64_t have;
     if (options->mode != MZV_MODE_EXECUTE) return MZV_OK;
-    if (!have) MZV_TRY(mzv_memory_available(&have));
+    MZV_TRY(memory_limit(&have, options));
     if (plan->memory_bytes > have)
         return mzv_fail(MZV_ERR_MEMORY, "hybrid: %s at N = 2^%u needs %zu MiB, had %llu MiB; allow fewer tokens or encrypt one head",
                         plan->module.text, plan->params.log_n, plan->memory_bytes >> 20,

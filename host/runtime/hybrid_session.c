@@ -20,12 +20,10 @@ mzv_status mzv_hybrid_server_open(mzv_hybrid_server *out, const mzv_attention_sp
         MZV_TRY(mzv_evaluator_create_clear(&s.ev, &plan->params,
                                            options->mode == MZV_MODE_SIMULATE ? options->noise_seed : 0, 0));
     status = mzv_attention_create(&s.attention, s.ev, spec, s.level);
-    if (status != MZV_OK) {
-        mzv_evaluator_destroy(s.ev);
-        return status;
-    }
-    *out = s;
-    return MZV_OK;
+    if (status == MZV_OK && plan->keeps_weights) status = mzv_attention_keep(s.attention);
+    if (status != MZV_OK) mzv_hybrid_server_close(&s);
+    else *out = s;
+    return status;
 }
 
 void mzv_hybrid_server_close(mzv_hybrid_server *server) {
