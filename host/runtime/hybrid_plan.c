@@ -23,7 +23,7 @@ enum {
     FIXED_BYTES = 96 << 20 /* program, buffers of slots, decoding */
 };
 /* Weights are kept transformed where the session stays below this. */
-static const size_t keep_bytes_max = (size_t)3 << 30;
+static const size_t keep_bytes_max = (size_t)7 << 29; /* 3.5 GiB */
 /* Of the target error: exp and the quotient take so much each, noise may take the rest. */
 static const double approximation_share = 0.25;
 
