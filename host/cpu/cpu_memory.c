@@ -65,7 +65,6 @@ static block *allocate_small(size_t n_bytes) {
 }
 
 static block *make(size_t n_bytes) {
-    if (mzv_fault(MZV_FAULT_ALLOC) != 0) return NULL;
     return n_bytes >= HUGE_PAGE ? map_large(n_bytes) : allocate_small(n_bytes);
 }
 
@@ -114,6 +113,7 @@ void mzv_cpu_pool_close(mzv_cpu_pool *pool) {
 mzv_status mzv_cpu_pool_take(mzv_cpu_pool *pool, void **out, size_t n_bytes) {
     const size_t unit = n_bytes < HUGE_PAGE ? SMALL_ALIGN : HUGE_PAGE;
     const size_t rounded = (n_bytes + unit - 1) / unit * unit;
+    if (mzv_fault(MZV_FAULT_ALLOC) != 0) return mzv_fail(MZV_ERR_MEMORY, "cpu: no %zu bytes", n_bytes);
     pthread_mutex_lock(&pool->lock);
     block *b = reuse(pool, rounded);
     if (b == NULL) b = make(rounded);

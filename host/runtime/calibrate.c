@@ -12,7 +12,7 @@ enum {
     WINDOWS_MAX = 320,    /* windows used of a long text */
     WINDOWS_MIN = 10,
     HELD_OUT_EVERY = 5,   /* every fifth window does not enter the fit */
-    SAMPLE_TOKENS = 16,
+    SAMPLE_TOKENS = 16, /* of a causal model; else a whole window is taken */
     ROWS_BYTES_MAX = 1 << 30
 };
 static const double margin_relative = 0.10; /* of an interval's width, on each side */
@@ -156,6 +156,17 @@ static mzv_status windows_cut(windows *w, const mzv_checkpoint *cp) {
 
 static bool held_out(uint32_t window) { return window % HELD_OUT_EVERY == HELD_OUT_EVERY - 1; }
 
+/* The shortest window held out: its length, and the held-out rows before it. */
+static void choose_sample(const windows *w, uint32_t *length, uint32_t *row) {
+    uint32_t before = 0;
+    *length = UINT32_MAX, *row = 0;
+    for (uint32_t i = 0; i < w->n; i++) {
+        if (!held_out(i)) continue;
+        if (w->length[i] < *length) *length = w->length[i], *row = before;
+        before += w->length[i];
+    }
+}
+
 static mzv_status run_window(collector *c, const mzv_checkpoint *cp, const uint32_t *ids, uint32_t n) {
     const mzv_float_hooks hooks = { .user = c, .see = see_head, .stage = see_stage };
     if (c->config->kind == MZV_MODEL_GPT2) return mzv_gpt2_forward(&cp->gpt2, ids, n, &hooks, NULL);
@@ -258,7 +269,8 @@ static void head_range_set(mzv_head_range *out, const shift_fit *f, const head_r
     out->value_max = h->value_max * (1 + margin_relative);
 }
 
-static mzv_status fit_layer(mzv_calibration *cal, const collector *c, uint32_t layer) {
+/* sample_row: where the sample begins among the rows. */
+static mzv_status fit_layer(mzv_calibration *cal, const collector *c, uint32_t layer, uint32_t sample_row) {
     const layer_rows *l = &c->layer[layer];
     mzv_layer_range *out = &cal->layer[layer];
     shift_fit f = { 0 };
@@ -270,7 +282,7 @@ static mzv_status fit_layer(mzv_calibration *cal, const collector *c, uint32_t l
     mzv_arena_clear(&f.arena);
     out->input_max = l->input_max * (1 + margin_relative);
     out->output_max = l->output_max * (1 + margin_relative);
-    memcpy(out->sample, l->x + (size_t)c->n_fit * c->n_channels, /* the first window held out */
+    memcpy(out->sample, l->x + (size_t)sample_row * c->n_channels,
            (size_t)cal->n_sample * c->n_channels * sizeof *out->sample);
     return status;
 }
@@ -318,18 +330,17 @@ mzv_status mzv_calibrate(mzv_calibration **out, const mzv_checkpoint *cp, const 
     if (config->module_only || n_ids == 0 || w.n_window == 0)
         return mzv_fail(MZV_ERR_ARGUMENT, "calibrate: needs a whole model and a text; this has %s",
                         config->module_only ? "attention modules only" : "no tokens");
-    uint32_t n_rows = 0, shortest = UINT32_MAX;
+    uint32_t n_rows = 0, sample, sample_row;
     MZV_TRY_GOTO(windows_cut(&w, cp), done);
-    for (uint32_t i = 0; i < w.n; i++) {
-        n_rows += w.length[i];
-        if (held_out(i) && w.length[i] < shortest) shortest = w.length[i];
-    }
+    for (uint32_t i = 0; i < w.n; i++) n_rows += w.length[i];
+    choose_sample(&w, &sample, &sample_row);
+    if (config->kind == MZV_MODEL_GPT2 && sample > SAMPLE_TOKENS) sample = SAMPLE_TOKENS;
     MZV_TRY_GOTO(collector_create(&c, cp, n_rows), done);
     MZV_TRY_GOTO(collect(&c, cp, &w, progress, user), done);
-    MZV_TRY_GOTO(mzv_calibration_create(&cal, cp, shortest < SAMPLE_TOKENS ? shortest : SAMPLE_TOKENS), done);
+    MZV_TRY_GOTO(mzv_calibration_create(&cal, cp, sample), done);
     cal->n_rows = n_rows;
     for (uint32_t i = 0; i < c.n_layers; i++) {
-        MZV_TRY_GOTO(fit_layer(cal, &c, i), done);
+        MZV_TRY_GOTO(fit_layer(cal, &c, i, c.n_fit + sample_row), done);
         if (progress && !progress(user, "fit", i + 1, c.n_layers))
             MZV_TRY_GOTO(mzv_fail(MZV_ERR_CANCELLED, "calibrate: stopped at layer %u of %u", i + 1, c.n_layers), done);
     }

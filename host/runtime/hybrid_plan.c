@@ -150,7 +150,8 @@ static mzv_status prediction_open(prediction *p, const mzv_attention_spec *spec,
     MZV_TRY(mzv_evaluator_cipher(&p->result, p->server.ev, 0, 1));
     const size_t n = (size_t)spec->layout.rows * mzv_attention_outputs(p->server.attention);
     MZV_TRY(MZV_NEW(&p->got, n, "hybrid: prediction"));
-    return MZV_NEW(&p->want, n, "hybrid: prediction");
+    const size_t n_want = (size_t)spec->layout.tokens * mzv_attention_outputs(p->server.attention);
+    return MZV_NEW(&p->want, n_want, "hybrid: prediction"); /* float gives every row from the first on */
 }
 
 static void prediction_close(prediction *p) {
@@ -168,13 +169,13 @@ static mzv_status predict_pass(prediction *p, const mzv_attention_spec *spec, co
     MZV_TRY(mzv_hybrid_client_send(&p->client, p->keys, p->queries, x, span));
     MZV_TRY(mzv_hybrid_server_run(&p->server, p->result, p->keys, p->queries, span, NULL));
     MZV_TRY(mzv_hybrid_client_receive(&p->client, p->got, p->result, p->server.attention, span->n_rows));
-    MZV_TRY(mzv_hybrid_reference(p->want, &spec->weights, spec->head, x, span->first_row + span->n_rows,
-                                 span->first_row));
+    MZV_TRY(mzv_hybrid_reference(p->want, &spec->weights, spec->head, x, span->n_tokens, span->first_row));
     *error = mzv_relative_l2(p->got, p->want, (size_t)span->n_rows * mzv_attention_outputs(p->server.attention));
     return MZV_OK;
 }
 
-/* The worst of PREDICTION_PASSES passes that end at spread rows of the calibration's sample. */
+/* The worst of PREDICTION_PASSES passes over spread rows of the calibration's sample. A causal pass sees the tokens up to
+ * its last row; one in both directions sees the whole sample, as the calibration did. */
 static mzv_status predict(double *error, const mzv_attention_spec *spec, const mzv_hybrid_plan *plan,
                           const mzv_layer_range *l, uint32_t n_sample, const mzv_hybrid_options *options) {
     const uint32_t most = n_sample < spec->layout.tokens ? n_sample : spec->layout.tokens;
@@ -182,9 +183,9 @@ static mzv_status predict(double *error, const mzv_attention_spec *spec, const m
     double worst = 0;
     mzv_status status = prediction_open(&p, spec, plan, options->noise_seed);
     for (uint32_t i = 1; i <= PREDICTION_PASSES && status == MZV_OK; i++) {
-        const uint32_t n_tokens = (most * i + PREDICTION_PASSES - 1) / PREDICTION_PASSES;
-        const uint32_t n_rows = n_tokens < spec->layout.rows ? n_tokens : spec->layout.rows;
-        const mzv_pair_span span = { n_tokens, n_tokens - n_rows, n_rows, spec->weights.causal };
+        const uint32_t end = (most * i + PREDICTION_PASSES - 1) / PREDICTION_PASSES;
+        const uint32_t n_rows = end < spec->layout.rows ? end : spec->layout.rows;
+        const mzv_pair_span span = { spec->weights.causal ? end : most, end - n_rows, n_rows, spec->weights.causal };
         double now = 0;
         status = predict_pass(&p, spec, l->sample, &span, &now);
         worst = fmax(worst, now);
