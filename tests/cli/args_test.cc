@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/args.h"
@@ -12,6 +13,7 @@ namespace {
 const mzv_command generate = { "generate", MZV_CMD_GENERATE, "PROMPT", 1, 1, "text|json|jsonl", "", nullptr };
 
 struct Parsed {
+    std::vector<std::string> words; // what args point into
     mzv_status status;
     mzv_args args;
     std::string error;
@@ -19,8 +21,9 @@ struct Parsed {
 
 Parsed parse(std::vector<std::string> words, const mzv_command &command = generate) {
     Parsed p = {};
+    p.words = std::move(words);
     std::vector<char *> argv = { const_cast<char *>("mzv"), const_cast<char *>(command.name) };
-    for (std::string &word : words) argv.push_back(word.data());
+    for (std::string &word : p.words) argv.push_back(word.data());
     p.status = mzv_args_parse(&p.args, &command, static_cast<int>(argv.size()), argv.data());
     if (p.status != MZV_OK) p.error = mzv_last_error();
     return p;
