@@ -35,6 +35,13 @@ mzv_status mzv_circuit_lower(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
 mzv_status mzv_circuit_at(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,
                           uint32_t level) MZV_MUST_CHECK;
 
+/* *view = a where a is at level `need` or above, else `room`, taken from the arena, holding a refreshed by the
+ * evaluator's refresh. Circuits deeper than the chain call it before each of their parts, where few slots are
+ * large: every |slot| of a must be at most ev->refresh->magnitude. MZV_ERR_LEVEL: no refresh, or it reaches
+ * less than `need`. */
+mzv_status mzv_circuit_fresh(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,
+                             uint32_t need) MZV_MUST_CHECK;
+
 /* One run of a circuit on inputs at levels in_level[0 .. n_in-1]: out = circuit(in[0 .. n_in-1]). */
 #define MZV_CIRCUIT_INPUTS 8
 typedef struct mzv_circuit_call {
@@ -46,8 +53,13 @@ typedef struct mzv_circuit_call {
 
 typedef struct mzv_circuit_cost {
     mzv_counts counts; /* of one run, batch 1 */
-    uint32_t levels;   /* from the lowest input to the output */
+    uint32_t levels;   /* from the lowest input to the output; 0 where the output is refreshed above it */
 } mzv_circuit_cost;
+
+/* Runs the call on a `count` evaluator of `params` with that refresh (NULL is allowed). */
+mzv_status mzv_circuit_measure_refreshed(mzv_circuit_cost *cost, mzv_key_request *request,
+                                         const mzv_params *params, const mzv_circuit_call *call,
+                                         const mzv_refresh *refresh) MZV_MUST_CHECK;
 
 /* Runs the call on a `count` evaluator of `params`; `request` (NULL is allowed) receives the keys it used. */
 mzv_status mzv_circuit_measure(mzv_circuit_cost *cost, mzv_key_request *request, const mzv_params *params,

@@ -56,9 +56,18 @@ typedef struct mzv_evaluator_ops {
     mzv_status (*linear)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
 } mzv_evaluator_ops;
 
+/* Brings a ciphertext back up: what circuits deeper than the chain ask for (circuit/circuit.h). */
+typedef struct mzv_refresh {
+    /* out = a at out_level, out_level + 1 limbs of room and a's batch; a is at in_level or above. */
+    mzv_status (*run)(const struct mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    uint32_t in_level, out_level;
+    double magnitude; /* largest |slot| that may be refreshed */
+} mzv_refresh;
+
 /* First member of every evaluator. */
 struct mzv_evaluator {
     const mzv_evaluator_ops *ops;
+    const mzv_refresh *refresh; /* borrowed; NULL: circuits that run out of levels fail with MZV_ERR_LEVEL */
     mzv_params params;
     mzv_param_facts facts;
     uint32_t log_n, n_slots, max_level;
