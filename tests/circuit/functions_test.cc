@@ -1,28 +1,20 @@
 /* The tables of docs/functions.md are what the code does: generated here, compared with the file.
- * MZV_UPDATE_DOCS=1 writes the file instead. */
-#include <cstdarg>
-#include <cstdio>
+ * MZV_UPDATE_DOCS=1 writes the file instead. Sections come from the test files that register them
+ * (functions_table.h); those of polynomials, exp and 1/S are here. */
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "circuit/circuit_fixture.h"
 #include "circuit/exp.h"
+#include "circuit/functions_table.h"
 #include "circuit/inverse.h"
 #include "circuit/polynomial.h"
 #include "math/chebyshev.h"
 
 namespace {
 
-std::string print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-std::string print(const char *format, ...) {
-    char line[512];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
-    va_end(list);
-    return line;
-}
+using functions_table::print;
 
 struct Row {
     const char *name;
@@ -50,7 +42,10 @@ const Row rows[] = {
 };
 
 std::string polynomials() {
-    std::string text = "| function | interval | degree | levels | key switches | products | max error |\n"
+    std::string text = "Interpolants at Chebyshev nodes, evaluated by `mzv_polynomial_run`. Levels are "
+                       "ceil(log2(degree + 1)). Errors are\n"
+                       "absolute. A key switch is one relinearisation; products inside one dot product share it.\n\n"
+                       "| function | interval | degree | levels | key switches | products | max error |\n"
                        "|---|---|---|---|---|---|---|\n";
     for (const Row &r : rows) {
         std::vector<double> c(r.degree + 1);
@@ -82,6 +77,10 @@ std::string exps() {
         { -150, 6, -18, 1e-2, 0, MZV_EXP_AUTO },
     };
     std::string text =
+        "`mzv_exp_run`: a polynomial for exp(x / 2^r), squared r times. The error at x is measured against\n"
+        "max(exp(x), exp(\"relative from\")); with the upper end there, against the largest value only. \"auto\" "
+        "takes the fewest\n"
+        "levels, then the fewest key switches.\n\n"
         "| interval | relative from | target | squarings | degree | levels | key switches | max error |\n"
         "|---|---|---|---|---|---|---|---|\n";
     for (const mzv_exp_spec &s : specs) {
@@ -99,6 +98,11 @@ std::string exps() {
 
 std::string inverses() {
     std::string text =
+        "`mzv_inverse_run`, with `mzv_inverse_refine` where refined (two levels, two key switches; they are "
+        "counted). The error\n"
+        "is the largest |S y / gain - 1| on [lo, hi]. Below lo the result stays positive and under y(0), given "
+        "in units of\n"
+        "gain / lo, before refinement.\n\n"
         "| hi / lo | target | refined | doublings | levels | key switches | max residual | y(0) lo / gain |\n"
         "|---|---|---|---|---|---|---|---|\n";
     for (double ratio : { 0x1p4, 0x1p7, 0x1p10, 0x1p14, 0x1p20 })
@@ -118,34 +122,25 @@ std::string inverses() {
     return text;
 }
 
+const functions_table::Entry entries[] = {
+    { 100, "Chebyshev polynomials", polynomials },
+    { 200, "exp", exps },
+    { 300, "1/S", inverses },
+};
+
 std::string page() {
-    return "# Functions on ciphertexts: errors and costs\n\n"
-           "Generated and checked by `tests/circuit/functions_test.cc` (`MZV_UPDATE_DOCS=1 mzv_test_circuit\n"
-           "--gtest_filter='Functions.*'` writes this page). Errors are measured in long double with "
-           "coefficients rounded to\n"
-           "double, at 24 points for each node and at both ends; the noise of CKKS comes on top. Levels "
-           "count from an input\n"
-           "already mapped to [-1, 1]; the map costs nothing when merged into the operation before, one "
-           "level otherwise.\n\n"
-           "## Chebyshev polynomials\n\n"
-           "Interpolants at Chebyshev nodes, evaluated by `mzv_polynomial_run`. Levels are ceil(log2(degree "
-           "+ 1)). Errors are\n"
-           "absolute. A key switch is one relinearisation; products inside one dot product share it.\n\n" +
-           polynomials() +
-           "\n## exp\n\n"
-           "`mzv_exp_run`: a polynomial for exp(x / 2^r), squared r times. The error at x is measured "
-           "against\n"
-           "max(exp(x), exp(\"relative from\")); with the upper end there, against the largest value only. "
-           "\"auto\" takes the fewest\n"
-           "levels, then the fewest key switches.\n\n" +
-           exps() +
-           "\n## 1/S\n\n"
-           "`mzv_inverse_run`, with `mzv_inverse_refine` where refined (two levels, two key switches; they "
-           "are counted). The error\n"
-           "is the largest |S y / gain - 1| on [lo, hi]. Below lo the result stays positive and under y(0), "
-           "given in units of\n"
-           "gain / lo, before refinement.\n\n" +
-           inverses();
+    std::string text =
+        "# Functions on ciphertexts: errors and costs\n\n"
+        "Generated and checked by `tests/circuit/functions_test.cc` (`MZV_UPDATE_DOCS=1 mzv_test_circuit\n"
+        "--gtest_filter='Functions.*'` writes this page). Errors are measured in long double with coefficients "
+        "rounded to\n"
+        "double, at 24 points for each node and at both ends; the noise of CKKS comes on top. Levels count from "
+        "an input\n"
+        "already mapped to [-1, 1]; the map costs nothing when merged into the operation before, one level "
+        "otherwise.\n";
+    for (const functions_table::Section &s : functions_table::ordered())
+        text += print("\n## %s\n\n", s.title) + s.text();
+    return text;
 }
 
 bool is_measured(const std::string &token) {
