@@ -9,7 +9,7 @@
  * grows on [0, gap], from 0 to 1 - E: inside the gap the result grows with x and stays within the values that
  * it has outside.
  *
- * MZV_SIGN_NEXUS [ZYLN+24]: f o .. o f o g o .. o g with the polynomials f_4 and g_4 of degree 9 of [CKK20],
+ * MZV_SIGN_NEXUS [ZYH+25]: f o .. o f o g o .. o g with the polynomials f_4 and g_4 of degree 9 of [CKK20],
  * which map [-1, 1] into itself. NEXUS names two of each, for which facts.error on the gap asked for says what
  * they do; where that misses the target, parts are added, of g or of f, in the fewest number that meets it.
  *
