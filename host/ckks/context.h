@@ -50,11 +50,17 @@ mzv_status mzv_cipher_check(const mzv_cipher *ct, const mzv_context *ctx, const 
 /* One switching key. A Galois key of g takes s to sigma_g^-1(s): the product with the digits is made first,
  * sigma_g is applied after it, so that hoisted rotations share their digits [HS18; BMTH21].
  *     b_j + a_j s_to = P g_j s_from + e_j,  g_j = 1 modulo the primes of digit j and 0 modulo the others.
- * relinearisation: s_from = s^2, s_to = s. Galois: s_from = s, s_to = sigma_g^-1(s). */
+ * relinearisation: s_from = s^2, s_to = s. Galois: s_from = s, s_to = sigma_g^-1(s).
+ *
+ * Sparse-secret encapsulation [BTH22]: s' ternary of weight 32, made for one set of keys and forgotten. The key
+ * from s to s' exists modulo q_0 p_0 only (P is p_0 in the equation). The key from s' to s is used on numbers
+ * below q_0: one digit, g_0 = 1 modulo every prime. */
+#define MZV_KEY_TO_SPARSE 2   /* in the place of a Galois element, which is odd */
+#define MZV_KEY_FROM_SPARSE 4
 typedef struct mzv_ksk {
-    uint32_t galois;                    /* 1: relinearisation */
-    uint32_t level;                     /* rows are p_0 .. p_{K-1}, q_0 .. q_level */
-    uint32_t n_digits;                  /* ceil((level + 1) / K) */
+    uint32_t galois;                    /* 1: relinearisation; or one of the two above */
+    uint32_t level;                     /* rows are p_0 .. p_{K-1}, q_0 .. q_level; p_0, q_0 to the sparse one */
+    uint32_t n_digits;                  /* ceil((level + 1) / K); 1 to and from the sparse one */
     mzv_cpoly pair[2 * MZV_MAX_DIGITS]; /* b_0, a_0, b_1, a_1, ... */
     uint8_t seed[32];                   /* of all a_j */
 } mzv_ksk;
@@ -75,7 +81,12 @@ mzv_status mzv_keys_find(const mzv_ksk **out, const mzv_keys *keys, uint32_t gal
 
 /* Requests, sorted by kind, then steps, each once; level is the highest asked for. Steps are as asked: they
  * are taken modulo N/2 when the ring is known. */
-typedef enum mzv_need_kind { MZV_NEED_RELINEARIZE, MZV_NEED_ROTATE, MZV_NEED_CONJUGATE } mzv_need_kind;
+typedef enum mzv_need_kind {
+    MZV_NEED_RELINEARIZE,
+    MZV_NEED_ROTATE,
+    MZV_NEED_CONJUGATE,
+    MZV_NEED_SPARSE /* both keys of the encapsulation; level: that of the raised ciphertext */
+} mzv_need_kind;
 typedef struct mzv_key_need {
     mzv_need_kind kind;
     int32_t steps; /* of a rotation */

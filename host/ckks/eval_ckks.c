@@ -144,6 +144,8 @@ static const mzv_evaluator_ops ckks_ops = {
     .rotate_sum = mzv_ckks_rotate_sum,
     .conjugate = mzv_ckks_conjugate,
     .linear = mzv_ckks_linear,
+    .linear_split = mzv_ckks_linear_split,
+    .mod_raise = mzv_ckks_mod_raise,
 };
 
 static void fill_constants(mzv_ckks *ck) {

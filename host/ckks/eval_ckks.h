@@ -41,6 +41,8 @@ size_t mzv_words_dot(const mzv_shape *shape);
 size_t mzv_words_rotate(const mzv_shape *shape); /* rotate, rotate_many, conjugate */
 size_t mzv_words_rotate_sum(const mzv_shape *shape, uint32_t n_moving);
 size_t mzv_words_linear(const mzv_shape *shape, const mzv_bsgs *t);
+size_t mzv_words_linear_split(const mzv_shape *shape, const mzv_bsgs *t);
+size_t mzv_words_mod_raise(const mzv_shape *shape); /* level: that of the result */
 
 /* Linear transforms keep either all rotated copies of the operand or all giant accumulators, whichever are
  * fewer: true for the copies. */
@@ -86,6 +88,9 @@ mzv_status mzv_ckks_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
 mzv_status mzv_ckks_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                            const mzv_bsgs *t) MZV_MUST_CHECK;
+mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                                 const mzv_bsgs *t) MZV_MUST_CHECK;
+mzv_status mzv_ckks_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 /* Values of p modulo `basis`: those it keeps, or lifted into fresh scratch. */
 mzv_status mzv_ckks_values(mzv_ckks *ck, mzv_cpoly *out, const mzv_plain *p, mzv_basis basis) MZV_MUST_CHECK;
 

@@ -14,6 +14,7 @@ typedef struct pair {
 
 typedef struct linear {
     mzv_ckks *ck;
+    mzv_cipher *out[2]; /* out[1] NULL: the transform itself; else its real and imaginary parts */
     const mzv_bsgs *t;
     const mzv_cipher *a;
     mzv_basis extended;
@@ -48,6 +49,8 @@ static uint32_t giant_galois(const linear *l) {
     return mzv_galois_of(l->ck->ev.log_n, (int32_t)mzv_steps_reduced(l->ck->ev.n_slots, l->t->giant_step));
 }
 
+static uint32_t conjugation(const linear *l) { return (2u << l->ck->ev.log_n) - 1; }
+
 /* Every key there? Does any baby step move? */
 static mzv_status find_keys(const linear *l, bool *any_moves) {
     const mzv_ksk *key = NULL;
@@ -58,6 +61,7 @@ static mzv_status find_keys(const linear *l, bool *any_moves) {
         *any_moves = true;
     }
     if (l->n_giant > 1 && giant_galois(l) != 1) MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, giant_galois(l)));
+    if (l->out[1] != NULL) MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, conjugation(l)));
     return MZV_OK;
 }
 
@@ -153,11 +157,51 @@ static mzv_status giant_step(linear *l, pair *sum) {
     return MZV_OK;
 }
 
-static mzv_status finish(linear *l, mzv_cipher *out, const pair *sum) {
+static mzv_status divide(linear *l, mzv_cipher *out, const mzv_poly sum[2]) {
     for (uint32_t t = 0; t < 2; t++)
         MZV_TRY(mzv_poly_mod_down(l->ck->ev.stream, mzv_ckks_part(l->ck, out, t, l->a->level - 1),
-                                  mzv_view(sum->part[t])));
+                                  mzv_view(sum[t])));
     return MZV_OK;
+}
+
+/* turned = conj(sum) modulo Q P, up to the automorphism that the caller applies. */
+static mzv_status switch_conjugate(linear *l, mzv_poly product[2], const pair *sum) {
+    mzv_stream *s = l->ck->ev.stream;
+    const mzv_ksk *key = NULL;
+    mzv_digits digits;
+    mzv_poly second;
+    MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, conjugation(l)));
+    MZV_TRY(mzv_take(s, &second, l->a->batch, mzv_basis_q(l->a->level)));
+    const size_t mark = mzv_mark(s);
+    MZV_TRY(mzv_poly_mod_down(s, second, mzv_view(sum->part[1])));
+    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(second), l->extended.n_p));
+    MZV_TRY(mzv_keyswitch_product(s, product, &digits, key));
+    mzv_release(s, mark);
+    return mzv_poly_add(s, product[0], mzv_view(product[0]), mzv_view(sum->part[0]));
+}
+
+/* Real parts sum + conj(sum), imaginary parts -i (sum - conj(sum)), each divided once. */
+static mzv_status split(linear *l, const pair *sum) {
+    mzv_stream *s = l->ck->ev.stream;
+    mzv_poly product[2], turned[2];
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &product[t], l->a->batch, l->extended));
+    MZV_TRY(switch_conjugate(l, product, sum));
+    for (uint32_t t = 0; t < 2; t++) {
+        MZV_TRY(mzv_take(s, &turned[t], l->a->batch, l->extended));
+        MZV_TRY(mzv_poly_automorphism(s, turned[t], mzv_view(product[t]), conjugation(l)));
+        MZV_TRY(mzv_poly_add(s, product[t], mzv_view(sum->part[t]), mzv_view(turned[t])));
+    }
+    MZV_TRY(divide(l, l->out[0], product));
+    for (uint32_t t = 0; t < 2; t++)
+        MZV_TRY(mzv_poly_sub(s, product[t], mzv_view(sum->part[t]), mzv_view(turned[t])));
+    MZV_TRY(divide(l, l->out[1], product));
+    mzv_cipher imaginary = *l->out[1];
+    imaginary.level = l->a->level - 1;
+    return mzv_ckks_mul_monomial(&l->ck->ev, &imaginary, &imaginary, 3 * l->ck->ev.n_slots);
+}
+
+static mzv_status finish(linear *l, const pair *sum) {
+    return l->out[1] == NULL ? divide(l, l->out[0], sum->part) : split(l, sum);
 }
 
 /* sum += sum_b diagonal[giant][b] . u_b; pair i is the rotation by the i-th baby that has a diagonal. */
@@ -174,7 +218,7 @@ static mzv_status add_giant(linear *l, pair *sum, uint32_t giant) {
 }
 
 /* All rotations are kept, the sum comes behind them. */
-static mzv_status run_keeping_babies(linear *l, mzv_cipher *out, bool any_moves) {
+static mzv_status run_keeping_babies(linear *l, bool any_moves) {
     mzv_stream *s = l->ck->ev.stream;
     const uint32_t n_kept = mzv_bsgs_babies(l->t);
     MZV_TRY(take_pairs(l, n_kept + 1));
@@ -191,7 +235,7 @@ static mzv_status run_keeping_babies(linear *l, mzv_cipher *out, bool any_moves)
         if (g + 1 < l->n_giant) MZV_TRY(giant_step(l, &sum));
         MZV_TRY(add_giant(l, &sum, g));
     }
-    return finish(l, out, &sum);
+    return finish(l, &sum);
 }
 
 /* Whether giant step g has a diagonal at a baby below `end`. */
@@ -220,7 +264,7 @@ static mzv_status sum_all_giants(linear *l, bool any_moves) {
 }
 
 /* Pair g is the sum of giant step g; the rotation at work comes behind them. */
-static mzv_status run_keeping_giants(linear *l, mzv_cipher *out, bool any_moves) {
+static mzv_status run_keeping_giants(linear *l, bool any_moves) {
     mzv_stream *s = l->ck->ev.stream;
     MZV_TRY(take_pairs(l, l->n_giant + 1));
     const size_t mark = mzv_mark(s);
@@ -234,23 +278,34 @@ static mzv_status run_keeping_giants(linear *l, mzv_cipher *out, bool any_moves)
         for (uint32_t t = 0; t < 2; t++)
             MZV_TRY(mzv_poly_add(s, sum.part[t], mzv_view(sum.part[t]), mzv_view(more.part[t])));
     }
-    return finish(l, out, &sum);
+    return finish(l, &sum);
 }
 
-mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
+static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const mzv_cipher *a, const mzv_bsgs *t) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);
     linear l = { .ck = ck,
+                 .out = { re, im },
                  .t = t,
                  .a = a,
                  .extended = mzv_basis_qp(ev->params.n_special, a->level),
                  .n_giant = mzv_bsgs_giants(t) };
     bool any_moves = false;
     MZV_TRY(find_keys(&l, &any_moves));
-    MZV_TRY(mzv_ckks_room(ck, "linear", mzv_words_linear(&shape, t)));
-    const mzv_status status = mzv_linear_keeps_babies(t) ? run_keeping_babies(&l, out, any_moves)
-                                                         : run_keeping_giants(&l, out, any_moves);
+    MZV_TRY(mzv_ckks_room(ck, "linear",
+                          im == NULL ? mzv_words_linear(&shape, t) : mzv_words_linear_split(&shape, t)));
+    const mzv_status status =
+        mzv_linear_keeps_babies(t) ? run_keeping_babies(&l, any_moves) : run_keeping_giants(&l, any_moves);
     mzv_release(ev->stream, mark);
     return status;
+}
+
+mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
+    return run(ev, out, NULL, a, t);
+}
+
+mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                                 const mzv_bsgs *t) {
+    return run(ev, out[0], out[1], a, t);
 }

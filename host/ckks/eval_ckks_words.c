@@ -123,7 +123,18 @@ static void giant_step(tally *t, const mzv_shape *s) {
     t->used = mark;
 }
 
-size_t mzv_words_linear(const mzv_shape *s, const mzv_bsgs *transform) {
+/* split in eval_ckks_linear.c, where the sums lie behind `t`. */
+static void split(tally *t, const mzv_shape *s) {
+    take(t, rows_q(s) + 2 * rows_qp(s));
+    const size_t mark = t->used;
+    change_basis(t, s, s->n_special);
+    mod_up(t, s);
+    t->used = mark;
+    take(t, 2 * rows_qp(s));
+    change_basis(t, s, s->n_special + 1);
+}
+
+static tally linear(const mzv_shape *s, const mzv_bsgs *transform) {
     const uint32_t n_baby = mzv_bsgs_babies(transform), n_giant = mzv_bsgs_giants(transform);
     const bool keeps_babies = mzv_linear_keeps_babies(transform);
     tally t = { 0 };
@@ -136,5 +147,25 @@ size_t mzv_words_linear(const mzv_shape *s, const mzv_bsgs *transform) {
     if (keeps_babies) diagonal(&t, s);
     if (n_giant > 1) giant_step(&t, s);
     change_basis(&t, s, s->n_special + 1);
+    return t;
+}
+
+size_t mzv_words_linear(const mzv_shape *s, const mzv_bsgs *transform) {
+    const tally t = linear(s, transform);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_linear_split(const mzv_shape *s, const mzv_bsgs *transform) {
+    tally t = linear(s, transform);
+    split(&t, s);
+    return words_of(&t, s);
+}
+
+size_t mzv_words_mod_raise(const mzv_shape *s) {
+    tally t = { 0 };
+    take(&t, (size_t)s->batch * 8); /* at level 0: two parts, a digit and two sums modulo q_0 p_0 */
+    change_basis(&t, s, 1);
+    take(&t, 3 * rows_qp(s) + rows_q(s));
+    change_basis(&t, s, s->n_special);
     return words_of(&t, s);
 }

@@ -11,31 +11,11 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/try.h"
-#include "ckks/eval_kind.h"
+#include "ckks/eval_clear.h"
 #include "ckks/noise.h"
+#include "ckks/security.h"
 
 #define DEFAULT_CIPHERS 64 /* room for temporaries where the caller names none */
-
-typedef struct mzv_clear {
-    mzv_evaluator ev; /* first */
-    bool noisy;
-    uint8_t seed[MZV_SEED_BYTES];
-    uint64_t n_draws;
-} mzv_clear;
-
-static mzv_complex *slots_of(const mzv_cipher *ct) { return (mzv_complex *)ct->words; }
-static const mzv_complex *slots_of_plain(const mzv_plain *p) { return (const mzv_complex *)p->words; }
-static size_t n_values(const mzv_evaluator *ev, const mzv_cipher *ct) {
-    return (size_t)ct->batch * ev->n_slots;
-}
-
-/* Without the tests for infinities that C asks of its own product. */
-static inline mzv_complex product(mzv_complex a, mzv_complex b) {
-    mzv_complex r;
-    __real__ r = __real__ a * __real__ b - __imag__ a * __imag__ b;
-    __imag__ r = __real__ a * __imag__ b + __imag__ a * __real__ b;
-    return r;
-}
 
 /* Both coordinates N(0, 1) [BM58]. */
 static mzv_complex gaussian(mzv_rng *rng) {
@@ -48,9 +28,8 @@ static mzv_complex gaussian(mzv_rng *rng) {
     return r;
 }
 
-/* v[b n_slots + i] += noise of `deviation`, times weight[i] unless NULL; each b has its own stream. */
-static void add_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double deviation,
-                      const double *weight) {
+void mzv_clear_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double deviation,
+                     const double *weight) {
     mzv_clear *clear = (mzv_clear *)ev;
     if (!clear->noisy) return;
 #pragma omp parallel for
@@ -65,7 +44,7 @@ static void add_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double 
 }
 
 static void add_rescale_noise(mzv_evaluator *ev, mzv_cipher *out, uint32_t level) {
-    add_noise(ev, slots_of(out), out->batch, mzv_noise_rescale(&ev->params, &ev->facts, level), NULL);
+    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_rescale(&ev->params, &ev->facts, level), NULL);
 }
 
 static mzv_status check_finite(const char *op, const mzv_complex *slots, size_t n) {
@@ -79,15 +58,15 @@ static mzv_status check_finite(const char *op, const mzv_complex *slots, size_t 
 }
 
 static mzv_status clear_set(mzv_evaluator *ev, mzv_cipher *out, const mzv_complex *slots, uint32_t level) {
-    MZV_TRY(check_finite("clear_set", slots, n_values(ev, out)));
-    memcpy(out->words, slots, n_values(ev, out) * sizeof *slots);
-    add_noise(ev, slots_of(out), out->batch, mzv_noise_fresh(&ev->params, &ev->facts, level), NULL);
+    MZV_TRY(check_finite("clear_set", slots, mzv_clear_values(ev, out)));
+    memcpy(out->words, slots, mzv_clear_values(ev, out) * sizeof *slots);
+    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_fresh(&ev->params, &ev->facts, level), NULL);
     return MZV_OK;
 }
 
 static mzv_status clear_get(mzv_evaluator *ev, mzv_complex *slots, const mzv_cipher *ct) {
     if (slots == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "clear_get: slots are NULL");
-    memcpy(slots, ct->words, n_values(ev, ct) * sizeof *slots);
+    memcpy(slots, ct->words, mzv_clear_values(ev, ct) * sizeof *slots);
     return MZV_OK;
 }
 
@@ -104,68 +83,68 @@ static mzv_status clear_plain_create(mzv_plain **out, mzv_evaluator *ev, const m
         return status;
     }
     memcpy(values, slots, ev->n_slots * sizeof *values);
-    add_noise(ev, values, 1, mzv_noise_encode(&ev->params, scale), NULL);
+    mzv_clear_noise(ev, values, 1, mzv_noise_encode(&ev->params, scale), NULL);
     p->words = (uint64_t *)values;
     *out = p;
     return MZV_OK;
 }
 
 static mzv_status clear_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
-    memcpy(out->words, a->words, n_values(ev, a) * sizeof(mzv_complex));
+    memcpy(out->words, a->words, mzv_clear_values(ev, a) * sizeof(mzv_complex));
     return MZV_OK;
 }
 
 static mzv_status clear_add(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a), *y = slots_of(b);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a), *y = mzv_clear_slots(b);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = x[i] + y[i];
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = x[i] + y[i];
     return MZV_OK;
 }
 
 static mzv_status clear_sub(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a), *y = slots_of(b);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a), *y = mzv_clear_slots(b);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = x[i] - y[i];
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = x[i] - y[i];
     return MZV_OK;
 }
 
 static mzv_status clear_add_const(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_complex c) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = x[i] + c;
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = x[i] + c;
     return MZV_OK;
 }
 
 static mzv_status clear_add_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                   const mzv_plain *p) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a), *y = slots_of_plain(p);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a), *y = mzv_clear_plain_slots(p);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = x[i] + y[i & (ev->n_slots - 1)];
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = x[i] + y[i & (ev->n_slots - 1)];
     return MZV_OK;
 }
 
 static mzv_status clear_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                   const mzv_plain *p) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a), *y = slots_of_plain(p);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a), *y = mzv_clear_plain_slots(p);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = product(x[i], y[i & (ev->n_slots - 1)]);
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = mzv_clear_product(x[i], y[i & (ev->n_slots - 1)]);
     add_rescale_noise(ev, out, a->level - 1);
     return MZV_OK;
 }
 
 static mzv_status clear_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
                                 const double *c, uint32_t n, double constant) {
-    mzv_complex *r = slots_of(out);
+    mzv_complex *r = mzv_clear_slots(out);
     const uint32_t level = mzv_lowest_level(a, n);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a[0]); i++) {
+    for (size_t i = 0; i < mzv_clear_values(ev, a[0]); i++) {
         mzv_complex sum = constant;
-        for (uint32_t k = 0; k < n; k++) sum += c[k] * slots_of(a[k])[i];
+        for (uint32_t k = 0; k < n; k++) sum += c[k] * mzv_clear_slots(a[k])[i];
         r[i] = sum;
     }
     add_rescale_noise(ev, out, level - 1);
@@ -173,16 +152,16 @@ static mzv_status clear_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
 }
 
 static mzv_status clear_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int64_t k) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = (double)k * x[i];
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = (double)k * x[i];
     return MZV_OK;
 }
 
 static mzv_status clear_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t k) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a);
     mzv_complex factor = 0;
     if (k % ev->n_slots != 0)
         return mzv_fail(MZV_ERR_ARGUMENT,
@@ -191,32 +170,32 @@ static mzv_status clear_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const m
     __real__ factor = k == 0 ? 1 : k == 2 * ev->n_slots ? -1 : 0;
     __imag__ factor = k == ev->n_slots ? 1 : k == 3 * ev->n_slots ? -1 : 0;
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = product(factor, x[i]);
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = mzv_clear_product(factor, x[i]);
     return MZV_OK;
 }
 
 static mzv_status clear_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,
                             const mzv_cipher *const *b, uint32_t n) {
-    mzv_complex *r = slots_of(out);
+    mzv_complex *r = mzv_clear_slots(out);
     const uint32_t level = a[0]->level;
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a[0]); i++) {
+    for (size_t i = 0; i < mzv_clear_values(ev, a[0]); i++) {
         mzv_complex sum = 0;
-        for (uint32_t k = 0; k < n; k++) sum += product(slots_of(a[k])[i], slots_of(b[k])[i]);
+        for (uint32_t k = 0; k < n; k++) sum += mzv_clear_product(mzv_clear_slots(a[k])[i], mzv_clear_slots(b[k])[i]);
         r[i] = sum;
     }
-    add_noise(ev, r, out->batch, mzv_noise_mul(&ev->params, &ev->facts, level), NULL);
+    mzv_clear_noise(ev, r, out->batch, mzv_noise_mul(&ev->params, &ev->facts, level), NULL);
     return MZV_OK;
 }
 
 static mzv_status clear_drop(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level) {
-    memmove(out->words, a->words, n_values(ev, a) * sizeof(mzv_complex));
+    memmove(out->words, a->words, mzv_clear_values(ev, a) * sizeof(mzv_complex));
     add_rescale_noise(ev, out, level);
     return MZV_OK;
 }
 
 /* r[b][i] = a[b][i + steps] or, adding, r += that; r and a apart. */
-static void rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a, uint32_t batch,
+void mzv_clear_rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a, uint32_t batch,
                    int64_t steps, bool adding) {
     const uint32_t n = ev->n_slots, by = mzv_steps_reduced(n, steps);
 #pragma omp parallel for
@@ -228,14 +207,14 @@ static void rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a
 
 static mzv_status clear_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const mzv_cipher *a,
                                     const int32_t *steps, uint32_t n) {
-    const size_t mark = mzv_ev_mark(ev), n_bytes = n_values(ev, a) * sizeof(mzv_complex);
+    const size_t mark = mzv_ev_mark(ev), n_bytes = mzv_clear_values(ev, a) * sizeof(mzv_complex);
     uint64_t *words = NULL;
     MZV_TRY(mzv_ev_take_words(ev, &words, n_bytes / 8));
     memcpy(words, a->words, n_bytes); /* with n = 1, out[0] may be a */
     for (uint32_t i = 0; i < n; i++) {
-        rotate(ev, slots_of(out[i]), (mzv_complex *)words, a->batch, steps[i], false);
+        mzv_clear_rotate(ev, mzv_clear_slots(out[i]), (mzv_complex *)words, a->batch, steps[i], false);
         if (mzv_steps_reduced(ev->n_slots, steps[i]) != 0)
-            add_noise(ev, slots_of(out[i]), a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level),
+            mzv_clear_noise(ev, mzv_clear_slots(out[i]), a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level),
                       NULL);
     }
     mzv_ev_release(ev, mark);
@@ -244,19 +223,19 @@ static mzv_status clear_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, c
 
 static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                    const int32_t *steps, uint32_t n) {
-    const size_t mark = mzv_ev_mark(ev), n_bytes = n_values(ev, a) * sizeof(mzv_complex);
+    const size_t mark = mzv_ev_mark(ev), n_bytes = mzv_clear_values(ev, a) * sizeof(mzv_complex);
     const double scale = ev->facts.scale[a->level];
     uint64_t *words = NULL;
     uint32_t n_moving = 0;
     MZV_TRY(mzv_ev_take_words(ev, &words, n_bytes / 8));
     memcpy(words, a->words, n_bytes);
     for (uint32_t i = 0; i < n; i++) {
-        rotate(ev, (mzv_complex *)words, slots_of(a), a->batch, steps[i], true);
+        mzv_clear_rotate(ev, (mzv_complex *)words, mzv_clear_slots(a), a->batch, steps[i], true);
         n_moving += mzv_steps_reduced(ev->n_slots, steps[i]) != 0;
     }
     if (n_moving != 0) {
         const double product_noise = mzv_noise_key_product(&ev->params, &ev->facts, a->level, scale);
-        add_noise(ev, (mzv_complex *)words, a->batch,
+        mzv_clear_noise(ev, (mzv_complex *)words, a->batch,
                   hypot(sqrt(n_moving) * product_noise,
                         mzv_noise_mod_down(&ev->params, ev->params.n_special, scale)),
                   NULL);
@@ -267,68 +246,11 @@ static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv
 }
 
 static mzv_status clear_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
-    mzv_complex *r = slots_of(out);
-    const mzv_complex *x = slots_of(a);
+    mzv_complex *r = mzv_clear_slots(out);
+    const mzv_complex *x = mzv_clear_slots(a);
 #pragma omp parallel for
-    for (size_t i = 0; i < n_values(ev, a); i++) r[i] = ~x[i];
-    add_noise(ev, r, a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level), NULL);
-    return MZV_OK;
-}
-
-/* What a linear transform works with, all from the arena. */
-typedef struct clear_linear {
-    const mzv_cipher *a;
-    const mzv_bsgs *t;
-    mzv_complex *sum, *inner;
-    double *weight; /* per slot: how much the diagonals of one giant step raise the noise of rotations */
-} clear_linear;
-
-/* inner = sum_b diagonal[giant][b] . rot(a, b baby_step) */
-static void clear_inner(mzv_evaluator *ev, clear_linear *l, uint32_t giant) {
-    const uint32_t n = ev->n_slots;
-    memset(l->inner, 0, n_values(ev, l->a) * sizeof *l->inner);
-    memset(l->weight, 0, n * sizeof *l->weight);
-    for (uint32_t b = 0; b < l->t->n_baby; b++) {
-        if (!mzv_bsgs_has(l->t, giant, b)) continue;
-        const mzv_complex *d = slots_of_plain(l->t->diagonal[(size_t)giant * l->t->n_baby + b]);
-        const mzv_complex *a = slots_of(l->a);
-        const uint32_t by = (uint32_t)mzv_bsgs_baby_steps(ev, l->t, b);
-#pragma omp parallel for
-        for (size_t i = 0; i < n_values(ev, l->a); i++)
-            l->inner[i] += product(d[i & (n - 1)], a[(i & ~(size_t)(n - 1)) | ((i + by) & (n - 1))]);
-        for (uint32_t i = 0; by != 0 && i < n; i++)
-            l->weight[i] += __real__ d[i] * __real__ d[i] + __imag__ d[i] * __imag__ d[i];
-    }
-    for (uint32_t i = 0; i < n; i++) l->weight[i] = sqrt(l->weight[i]);
-    add_noise(ev, l->inner, l->a->batch,
-              mzv_noise_key_product(&ev->params, &ev->facts, l->t->level, ev->facts.scale[l->t->level]),
-              l->weight);
-}
-
-/* Horner's scheme, as on ckks, so that noise passes the same steps. */
-static mzv_status clear_linear_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
-                                   const mzv_bsgs *t) {
-    const size_t mark = mzv_ev_mark(ev), n_words = 2 * n_values(ev, a);
-    const double scale = ev->facts.scale[t->level] * mzv_factor_scale(ev, t->level);
-    const double giant_noise = hypot(mzv_noise_key_product(&ev->params, &ev->facts, t->level, scale),
-                                     mzv_noise_mod_down(&ev->params, ev->params.n_special, scale));
-    uint64_t *words = NULL;
-    MZV_TRY(mzv_ev_take_words(ev, &words, 2 * n_words + ev->n_slots));
-    clear_linear l = { a, t, (mzv_complex *)words, (mzv_complex *)(words + n_words),
-                       (double *)(words + 2 * n_words) };
-    memset(l.sum, 0, 8 * n_words);
-    for (uint32_t g = mzv_bsgs_giants(t); g-- > 0;) {
-        clear_inner(ev, &l, g);
-        rotate(ev, l.inner, l.sum, a->batch, t->giant_step, true);
-        if (g + 1 < mzv_bsgs_giants(t)) add_noise(ev, l.inner, a->batch, giant_noise, NULL);
-        mzv_complex *swap = l.sum;
-        l.sum = l.inner;
-        l.inner = swap;
-    }
-    memcpy(out->words, l.sum, 8 * n_words);
-    add_noise(ev, slots_of(out), a->batch,
-              mzv_noise_mod_down(&ev->params, ev->params.n_special + 1, ev->facts.scale[t->level - 1]), NULL);
-    mzv_ev_release(ev, mark);
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = ~x[i];
+    mzv_clear_noise(ev, r, a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level), NULL);
     return MZV_OK;
 }
 
@@ -338,6 +260,7 @@ static size_t clear_cipher_words(const mzv_evaluator *ev, uint32_t level) {
 }
 
 static void clear_destroy(mzv_evaluator *ev) {
+    mzv_embedding_destroy(((mzv_clear *)ev)->embedding);
     mzv_free(ev->arena.base);
     mzv_free(ev);
 }
@@ -363,7 +286,9 @@ static const mzv_evaluator_ops clear_ops = {
     .rotate_many = clear_rotate_many,
     .rotate_sum = clear_rotate_sum,
     .conjugate = clear_conjugate,
-    .linear = clear_linear_run,
+    .linear = mzv_clear_linear,
+    .linear_split = mzv_clear_linear_split,
+    .mod_raise = mzv_clear_mod_raise,
 };
 
 mzv_status mzv_evaluator_create_clear(mzv_evaluator **out, const mzv_params *params, uint64_t noise_seed,
@@ -378,6 +303,7 @@ mzv_status mzv_evaluator_create_clear(mzv_evaluator **out, const mzv_params *par
     ev->arena.n_words =
         scratch_bytes != 0 ? (scratch_bytes + 7) / 8 : (size_t)DEFAULT_CIPHERS * 2 * ev->n_slots;
     MZV_TRY_GOTO(MZV_NEW(&ev->arena.base, ev->arena.n_words, "clear evaluator's scratch"), fail);
+    if (mzv_params_boots(params)) MZV_TRY_GOTO(mzv_embedding_create(&clear->embedding, params->log_n), fail);
     clear->noisy = noise_seed != 0;
     memcpy(clear->seed, &noise_seed, sizeof noise_seed);
     *out = ev;

@@ -156,6 +156,23 @@ static mzv_status count_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
     return MZV_OK;
 }
 
+static mzv_status count_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                                     const mzv_bsgs *t) {
+    const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
+    MZV_TRY(count_linear(ev, out[0], a, t));
+    MZV_TRY(mzv_request_conjugate(request_of(ev), a->level));
+    mzv_evaluator_peak(ev, mzv_words_linear_split(&shape, t));
+    return MZV_OK;
+}
+
+static mzv_status count_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+    const mzv_shape shape = mzv_shape_of(ev, ev->max_level, a->batch);
+    (void)out;
+    MZV_TRY(mzv_request_sparse(request_of(ev), ev->max_level));
+    mzv_evaluator_peak(ev, mzv_words_mod_raise(&shape));
+    return MZV_OK;
+}
+
 static size_t count_cipher_words(const mzv_evaluator *ev, uint32_t level) {
     const mzv_shape shape = mzv_shape_of(ev, level, 1);
     return mzv_words_cipher(&shape);
@@ -188,6 +205,8 @@ static const mzv_evaluator_ops count_ops = {
     .rotate_sum = count_rotate_sum,
     .conjugate = count_conjugate,
     .linear = count_linear,
+    .linear_split = count_linear_split,
+    .mod_raise = count_mod_raise,
 };
 
 mzv_status mzv_evaluator_create_count(mzv_evaluator **out, const mzv_params *params) {
@@ -217,6 +236,7 @@ mzv_status mzv_evaluator_request(const mzv_evaluator *ev, mzv_key_request *reque
         const mzv_key_need *need = &own->need[i];
         MZV_TRY(need->kind == MZV_NEED_ROTATE      ? mzv_request_rotate(request, need->steps, need->level)
                 : need->kind == MZV_NEED_CONJUGATE ? mzv_request_conjugate(request, need->level)
+                : need->kind == MZV_NEED_SPARSE    ? mzv_request_sparse(request, need->level)
                                                    : mzv_request_relinearize(request, need->level));
     }
     return MZV_OK;

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/try.h"
 #include "ckks/eval_kind.h"
+#include "ckks/security.h"
 
 #define SCALE_TOLERANCE 1e-9 /* relative; scales of one level are equal but for rounding of doubles */
 
@@ -386,6 +387,15 @@ mzv_status mzv_mul_const(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
     return mzv_combine(ev, out, &a, &c, 1, 0.0);
 }
 
+/* Scales of levels that CoeffToSlot and the bridge take do not follow from squares. */
+static mzv_status check_multiplies(const mzv_evaluator *ev, const char *op, uint32_t level) {
+    const double scale = ev->facts.scale[level];
+    const double q = (double)ev->facts.primes[ev->params.n_special + level];
+    if (fabs(scale * scale / q / ev->facts.scale[level - 1] - 1) <= SCALE_TOLERANCE) return MZV_OK;
+    return mzv_fail(MZV_ERR_LEVEL, "%s: level %u is for linear operations only; mzv_drop to level %u", op, level,
+                    level - 1);
+}
+
 static mzv_status multiply(mzv_evaluator *ev, const char *op, mzv_cipher *out, const mzv_cipher *const *a,
                            const mzv_cipher *const *b, uint32_t n) {
     MZV_TRY(check_terms(op, a, b, n));
@@ -395,6 +405,7 @@ static mzv_status multiply(mzv_evaluator *ev, const char *op, mzv_cipher *out, c
     }
     const uint32_t level = a[0]->level, batch = a[0]->batch;
     MZV_TRY(check_spend(op, level));
+    MZV_TRY(check_multiplies(ev, op, level));
     MZV_TRY(check_room(ev, op, out, level - 1, batch));
     MZV_TRY(ev->ops->dot(ev, out, a, b, n));
     ev->counts.n_mul += (uint64_t)n * batch;
@@ -519,7 +530,7 @@ uint32_t mzv_bsgs_giants(const mzv_bsgs *t) {
 }
 
 int32_t mzv_bsgs_baby_steps(const mzv_evaluator *ev, const mzv_bsgs *t, uint32_t baby) {
-    return (int32_t)mzv_steps_reduced(ev->n_slots, (int64_t)baby * t->baby_step);
+    return (int32_t)mzv_steps_reduced(ev->n_slots, ((int64_t)t->first + baby) * t->baby_step);
 }
 
 static mzv_status check_linear(const mzv_evaluator *ev, const mzv_cipher *out, const mzv_cipher *a,
@@ -551,20 +562,59 @@ static void count_linear(mzv_evaluator *ev, const mzv_bsgs *t, uint32_t batch) {
     ev->counts.n_mod_up += (uint64_t)batch * ((n_baby != 0) + n_giant);
 }
 
+/* *a, or `cut` with a at the transform's level. */
+static mzv_status cut_to_transform(mzv_evaluator *ev, const mzv_cipher **a, mzv_cipher *cut, const mzv_bsgs *t) {
+    if ((*a)->level == t->level) return MZV_OK;
+    MZV_TRY(mzv_ev_take(ev, cut, t->level, (*a)->batch));
+    MZV_TRY(mzv_drop(ev, cut, *a, t->level));
+    *a = cut;
+    return MZV_OK;
+}
+
 mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
     const size_t mark = ev == NULL ? 0 : mzv_ev_mark(ev);
     mzv_status status = MZV_OK;
     mzv_cipher cut;
     MZV_TRY(check_linear(ev, out, a, t));
-    if (a->level > t->level) {
-        MZV_TRY_GOTO(mzv_ev_take(ev, &cut, t->level, a->batch), done);
-        MZV_TRY_GOTO(mzv_drop(ev, &cut, a, t->level), done);
-        a = &cut;
-    }
+    MZV_TRY_GOTO(cut_to_transform(ev, &a, &cut, t), done);
     MZV_TRY_GOTO(ev->ops->linear(ev, out, a, t), done);
     count_linear(ev, t, a->batch);
     MZV_TRY_GOTO(finish(ev, out, a, t->level - 1), done);
 done:
     mzv_ev_release(ev, mark);
     return status;
+}
+
+mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a, const mzv_bsgs *t) {
+    const size_t mark = ev == NULL ? 0 : mzv_ev_mark(ev);
+    mzv_status status = MZV_OK;
+    mzv_cipher cut;
+    for (uint32_t i = 0; i < 2; i++) MZV_TRY(check_linear(ev, out[i], a, t));
+    if (out[0] == out[1] || out[0] == a || out[1] == a)
+        return mzv_fail(MZV_ERR_ARGUMENT, "linear_split: outputs and operand must be three ciphertexts");
+    MZV_TRY_GOTO(cut_to_transform(ev, &a, &cut, t), done);
+    MZV_TRY_GOTO(ev->ops->linear_split(ev, out, a, t), done);
+    count_linear(ev, t, a->batch);
+    ev->counts.n_conjugate += a->batch;
+    ev->counts.n_key_switch += a->batch;
+    ev->counts.n_mod_up += a->batch;
+    ev->counts.n_rescale += a->batch;
+    for (uint32_t i = 0; i < 2; i++) MZV_TRY_GOTO(finish(ev, out[i], a, t->level - 1), done);
+done:
+    mzv_ev_release(ev, mark);
+    return status;
+}
+
+mzv_status mzv_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+    MZV_TRY(check_value(ev, "mod_raise", a));
+    if (!mzv_params_boots(&ev->params))
+        return mzv_fail(MZV_ERR_PARAMS, "mod_raise: the parameters have no levels for bootstrapping");
+    if (a->level != 0)
+        return mzv_fail(MZV_ERR_LEVEL, "mod_raise: level %u, need 0; mzv_drop first", a->level);
+    if (out == a) return mzv_fail(MZV_ERR_ARGUMENT, "mod_raise: out is the operand");
+    MZV_TRY(check_room(ev, "mod_raise", out, ev->max_level, a->batch));
+    MZV_TRY(ev->ops->mod_raise(ev, out, a));
+    ev->counts.n_key_switch += 2 * (uint64_t)a->batch;
+    ev->counts.n_mod_up += 2 * (uint64_t)a->batch;
+    return finish(ev, out, a, ev->max_level);
 }

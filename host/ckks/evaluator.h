@@ -9,8 +9,9 @@ extern "C" {
 #endif
 
 /* A linear transform by baby and giant steps:
- *     out = sum_{g < n_giant} rot( sum_{b < n_baby} diagonal[g*n_baby + b] . rot(a, b*baby_step),
- * g*giant_step ) Diagonals are encoded for products at `level` and already rotated by -g*giant_step; NULL
+ *     out = sum_{g < n_giant} rot( sum_{b < n_baby} diagonal[g*n_baby + b] . rot(a, (first + b)*baby_step),
+ * g*giant_step )
+ * Diagonals are encoded for products at `level` and already rotated by -g*giant_step; NULL
  * means zero. ckks: baby steps hoisted in the basis Q P, and giant steps by Horner with the one key of
  * giant_step, the accumulator staying in Q P (double hoisting [BMTH21], with n_baby keys instead of n_baby +
  * n_giant). */
@@ -18,6 +19,7 @@ typedef struct mzv_bsgs {
     uint32_t level;
     uint32_t n_baby, n_giant;
     int32_t baby_step, giant_step;
+    int32_t first; /* added to every baby step, in units of it: b stands for the rotation (first + b) baby_step */
     mzv_plain **diagonal; /* n_giant * n_baby, owned by whoever made this */
 } mzv_bsgs;
 
@@ -54,6 +56,9 @@ typedef struct mzv_evaluator_ops {
                              uint32_t n);
     mzv_status (*conjugate)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
     mzv_status (*linear)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
+    mzv_status (*linear_split)(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                               const mzv_bsgs *t);
+    mzv_status (*mod_raise)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
 } mzv_evaluator_ops;
 
 /* Brings a ciphertext back up: what circuits deeper than the chain ask for (circuit/circuit.h). */
@@ -86,6 +91,18 @@ void mzv_ev_release(mzv_evaluator *ev, size_t mark);
 /* out = transform of a, one level lower than t->level; a is first cut to t->level if it is higher. */
 mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                       const mzv_bsgs *t) MZV_MUST_CHECK;
+
+/* out[0] = T + conj(T), out[1] = -i (T - conj(T)): twice the real and the imaginary parts of the transform T of
+ * a, each with the noise of one division: the conjugation happens modulo Q P. Keys: those of mzv_linear, and
+ * conjugation at t->level. The outputs are distinct and not a. */
+mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                            const mzv_bsgs *t) MZV_MUST_CHECK;
+
+/* out, at the highest level L: the polynomial of a with its coefficients, integers modulo q_0, read as integers
+ * in (-q_0/2, q_0/2): S_0 m + q_0 I for the polynomial m of a's slots, at scale S_L. I is a sum of a sparse
+ * secret's 32 + 1 parts; clear draws it so. a at level 0, out is not a. Keys: mzv_request_sparse.
+ * MZV_ERR_PARAMS: a chain without bootstrapping. */
+mzv_status mzv_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

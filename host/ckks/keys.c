@@ -7,21 +7,25 @@
 #include "base/bytes.h"
 #include "base/try.h"
 
-uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level) { return level / ctx->params.n_special + 1; }
+uint32_t mzv_key_digits(const mzv_context *ctx, mzv_key_shape shape) {
+    return mzv_key_sparse(shape.galois) ? 1 : shape.level / ctx->params.n_special + 1;
+}
 
-mzv_basis mzv_key_basis(const mzv_context *ctx, uint32_t level) {
-    const mzv_basis basis = { (uint16_t)ctx->params.n_special, 0, (uint16_t)(level + 1) };
+mzv_basis mzv_key_basis(const mzv_context *ctx, mzv_key_shape shape) {
+    const bool low = shape.galois == MZV_KEY_TO_SPARSE;
+    const mzv_basis basis = { (uint16_t)(low ? 1 : ctx->params.n_special), 0,
+                              (uint16_t)(low ? 1 : shape.level + 1) };
     return basis;
 }
 
-size_t mzv_key_words(const mzv_context *ctx, uint32_t level) {
-    return (size_t)mzv_basis_size(mzv_key_basis(ctx, level)) << ctx->params.log_n;
+size_t mzv_key_words(const mzv_context *ctx, mzv_key_shape shape) {
+    return (size_t)mzv_basis_size(mzv_key_basis(ctx, shape)) << ctx->params.log_n;
 }
 
 mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes, uint32_t n) {
     size_t sum = 0;
     for (uint32_t i = 0; i < n; i++) {
-        const size_t words = 2 * mzv_key_digits(ctx, shapes[i].level) * mzv_key_words(ctx, shapes[i].level);
+        const size_t words = 2 * mzv_key_digits(ctx, shapes[i]) * mzv_key_words(ctx, shapes[i]);
         if (!mzv_size_add(&sum, sum, words) || sum > SIZE_MAX / 8) {
             return mzv_fail(MZV_ERR_MEMORY, "keys: %u keys need more than 2^64 bytes", n);
         }
@@ -37,12 +41,12 @@ static void place(mzv_keys *keys, const mzv_key_shape *shapes) {
     uint64_t *at = keys->words;
     for (uint32_t i = 0; i < keys->n; i++) {
         mzv_ksk *key = &keys->key[i];
-        const size_t words = mzv_key_words(ctx, shapes[i].level);
+        const size_t words = mzv_key_words(ctx, shapes[i]);
         key->galois = shapes[i].galois;
         key->level = shapes[i].level;
-        key->n_digits = mzv_key_digits(ctx, key->level);
+        key->n_digits = mzv_key_digits(ctx, shapes[i]);
         for (uint32_t j = 0; j < 2 * key->n_digits; j++, at += words) {
-            key->pair[j] = (mzv_cpoly) { at, words, 1, mzv_key_basis(ctx, key->level) };
+            key->pair[j] = (mzv_cpoly) { at, words, 1, mzv_key_basis(ctx, shapes[i]) };
         }
     }
 }
@@ -92,8 +96,7 @@ mzv_poly mzv_keys_target(const mzv_keys *keys, uint32_t i, uint32_t j, uint64_t 
 mzv_status mzv_keys_store(mzv_keys *keys, uint32_t i, uint32_t j, const uint64_t *staging) {
     const mzv_backend_ops *ops = keys->ctx->ops;
     if (mzv_keys_in_place(keys->ctx)) return MZV_OK;
-    MZV_TRY(ops->upload(keys->stream, words_of(keys, i, j), staging,
-                        mzv_key_words(keys->ctx, keys->key[i].level)));
+    MZV_TRY(ops->upload(keys->stream, words_of(keys, i, j), staging, keys->key[i].pair[j].stride));
     return ops->synchronize(keys->stream);
 }
 
@@ -107,7 +110,7 @@ mzv_status mzv_keys_fetch(const uint64_t **out, const mzv_keys *keys, uint32_t i
         return MZV_OK;
     }
     MZV_TRY(ops->stream_open(&s, keys->ctx->backend)); /* keys are shared by threads, their stream is not */
-    mzv_status status = ops->download(s, staging, p.base, mzv_key_words(keys->ctx, keys->key[i].level));
+    mzv_status status = ops->download(s, staging, p.base, p.stride);
     if (status == MZV_OK) status = ops->synchronize(s);
     ops->stream_close(s);
     if (status == MZV_OK) *out = staging;
@@ -133,7 +136,8 @@ static mzv_status refuse(const mzv_keys *keys, uint32_t galois, uint32_t level, 
     char use[40] = "relinearisation";
     char found[40] = "none";
     if (galois == two_n - 1) snprintf(use, sizeof use, "conjugation");
-    for (uint32_t steps = 1, g = 5; galois != 1 && steps < two_n / 4; steps++, g = 5 * g & (two_n - 1)) {
+    if (mzv_key_sparse(galois)) snprintf(use, sizeof use, "bootstrapping's sparse secret");
+    for (uint32_t steps = 1, g = 5; galois % 2 == 1 && galois != 1 && steps < two_n / 4; steps++, g = 5 * g & (two_n - 1)) {
         if (g == galois) snprintf(use, sizeof use, "rotation by %u", steps);
     }
     if (lower != NULL) snprintf(found, sizeof found, "one of level %u", lower->level);

@@ -10,10 +10,15 @@ typedef struct mzv_key_shape {
     uint32_t galois, level;
 } mzv_key_shape;
 
-/* Digits of a key of `level`, its rows, and words of one of its polynomials. */
-uint32_t mzv_key_digits(const mzv_context *ctx, uint32_t level);
-mzv_basis mzv_key_basis(const mzv_context *ctx, uint32_t level);
-size_t mzv_key_words(const mzv_context *ctx, uint32_t level);
+/* Whether it is one of the encapsulation. */
+static inline bool mzv_key_sparse(uint32_t galois) {
+    return galois == MZV_KEY_TO_SPARSE || galois == MZV_KEY_FROM_SPARSE;
+}
+
+/* Digits of a key, its rows, and words of one of its polynomials. */
+uint32_t mzv_key_digits(const mzv_context *ctx, mzv_key_shape shape);
+mzv_basis mzv_key_basis(const mzv_context *ctx, mzv_key_shape shape);
+size_t mzv_key_words(const mzv_context *ctx, mzv_key_shape shape);
 /* Words of all keys of these shapes. MZV_ERR_MEMORY where that is beyond 2^64. */
 mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes,
                           uint32_t n) MZV_MUST_CHECK;

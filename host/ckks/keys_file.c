@@ -8,6 +8,7 @@
 #include "ckks/expand.h"
 #include "ckks/keys.h"
 #include "ckks/object_file.h"
+#include "ckks/security.h"
 
 #define KEYS_MAX 4000 /* sections of one container, less the table */
 #define RECORD_BYTES (4 * 4 + MZV_SEED_BYTES)
@@ -27,8 +28,13 @@ static mzv_status write_record(mzv_container_out *c, const mzv_ksk *key) {
     return mzv_container_write(c, record, sizeof record);
 }
 
-static uint64_t half_bytes(const mzv_context *ctx, uint32_t level) {
-    return (uint64_t)mzv_key_digits(ctx, level) * mzv_key_words(ctx, level) * 8;
+static uint64_t half_bytes(const mzv_context *ctx, mzv_key_shape shape) {
+    return (uint64_t)mzv_key_digits(ctx, shape) * mzv_key_words(ctx, shape) * 8;
+}
+
+static mzv_key_shape shape_of(const mzv_ksk *key) {
+    const mzv_key_shape shape = { key->galois, key->level };
+    return shape;
 }
 
 static mzv_status write_all(mzv_container_out *c, const mzv_keys *keys, uint64_t *staging) {
@@ -36,7 +42,7 @@ static mzv_status write_all(mzv_container_out *c, const mzv_keys *keys, uint64_t
     MZV_TRY(mzv_container_put_u64(c, "n_keys", keys->n));
     if (keys->n > 0) MZV_TRY(mzv_container_add(c, "table", 0, (uint64_t)keys->n * RECORD_BYTES));
     for (uint32_t i = 0; i < keys->n; i++) {
-        MZV_TRY(mzv_container_add(c, "b", i, half_bytes(ctx, keys->key[i].level)));
+        MZV_TRY(mzv_container_add(c, "b", i, half_bytes(ctx, shape_of(&keys->key[i]))));
     }
     for (uint32_t i = 0; i < keys->n; i++) MZV_TRY(write_record(c, &keys->key[i]));
     for (uint32_t i = 0; i < keys->n; i++) {
@@ -51,7 +57,8 @@ static mzv_status write_all(mzv_container_out *c, const mzv_keys *keys, uint64_t
 }
 
 static mzv_status staging_new(uint64_t **out, const mzv_context *ctx) {
-    return MZV_NEW(out, mzv_key_words(ctx, ctx->params.n_levels), "rows of a key");
+    const mzv_key_shape largest = { 1, ctx->params.n_levels };
+    return MZV_NEW(out, mzv_key_words(ctx, largest), "rows of a key");
 }
 
 mzv_status mzv_keys_save(const mzv_keys *keys, const char *path) {
@@ -87,7 +94,9 @@ static mzv_status parse_record(mzv_container_in *c, record *r) {
 static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx, const record *r, uint32_t i,
                                uint32_t previous) {
     const uint32_t two_n = 2u << ctx->params.log_n;
-    if (r->galois % 2 == 0 || r->galois >= two_n) {
+    const mzv_key_shape shape = { r->galois, r->level };
+    const bool sparse = mzv_key_sparse(r->galois) && mzv_params_boots(&ctx->params);
+    if ((r->galois % 2 == 0 && !sparse) || r->galois >= two_n) {
         return mzv_container_fail(
             c, 63, "section table[0], key %u: expected an odd galois element below %u, found %u", i, two_n,
             r->galois);
@@ -99,13 +108,14 @@ static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx
             "order), found %u",
             i, previous, r->galois);
     }
-    if (r->level > ctx->params.n_levels) {
+    const uint32_t highest = r->galois == MZV_KEY_TO_SPARSE ? 0 : ctx->params.n_levels;
+    if (r->level > highest) {
         return mzv_container_fail(c, 66, "section table[0], key %u: expected level at most %u, found %u", i,
-                                  ctx->params.n_levels, r->level);
+                                  highest, r->level);
     }
-    if (r->n_digits != mzv_key_digits(ctx, r->level)) {
+    if (r->n_digits != mzv_key_digits(ctx, shape)) {
         return mzv_container_fail(c, 65, "section table[0], key %u: expected %u digits, found %u", i,
-                                  mzv_key_digits(ctx, r->level), r->n_digits);
+                                  mzv_key_digits(ctx, shape), r->n_digits);
     }
     if (r->reserved != 0) {
         return mzv_container_fail(c, 8, "section table[0], key %u: expected 0 reserved, found %u", i,
@@ -124,14 +134,14 @@ static mzv_status read_table(mzv_container_in *c, const mzv_context *ctx, record
         shapes[i] = (mzv_key_shape) { table[i].galois, table[i].level };
     }
     for (uint32_t i = 0; i < n; i++)
-        MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, table[i].level)));
+        MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, shapes[i])));
     return MZV_OK;
 }
 
 static mzv_status read_key(mzv_container_in *c, mzv_keys *keys, uint32_t i, uint64_t *staging) {
     const mzv_context *ctx = keys->ctx;
     const mzv_ksk *key = &keys->key[i];
-    MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, key->level)));
+    MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, shape_of(key))));
     for (uint32_t j = 0; j < key->n_digits; j++) {
         const mzv_poly b = mzv_keys_target(keys, i, 2 * j, staging);
         MZV_TRY(mzv_object_read_rows(c, b.base, &ctx->chain, b.basis));

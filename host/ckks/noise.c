@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "ckks/security.h"
+
 #define NOISE_VARIANCE 10.5            /* centred binomial of 21 pairs: sample.h */
 #define SECRET_VARIANCE (2.0 / 3.0)    /* uniform ternary */
 #define ROUNDING_VARIANCE (1.0 / 12.0) /* uniform on [-1/2, 1/2] */
@@ -63,4 +65,12 @@ double mzv_noise_mul(const mzv_params *params, const mzv_param_facts *facts, uin
     const double product_scale = facts->scale[level] * facts->scale[level];
     return hypot(mzv_noise_key_product(params, facts, level, product_scale),
                  mzv_noise_mod_down(params, params->n_special + 1, facts->scale[level - 1]));
+}
+
+double mzv_noise_mod_raise(const mzv_params *params, const mzv_param_facts *facts) {
+    const double q0_over_p0 = (double)facts->primes[params->n_special] / (double)facts->primes[0];
+    const double product = degree(params) * NOISE_VARIANCE * ROUNDING_VARIANCE * q0_over_p0 * q0_over_p0;
+    const double sparse = ROUNDING_VARIANCE * (1 + MZV_SPARSE_WEIGHT);
+    const double scale = facts->scale[params->n_levels];
+    return hypot(slot(params, product + sparse, scale), mzv_noise_mod_down(params, params->n_special, scale));
 }

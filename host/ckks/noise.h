@@ -28,6 +28,8 @@ double mzv_noise_key_switch(const mzv_params *params, const mzv_param_facts *fac
 /* Product of two ciphertexts at `level`, relinearised and rescaled by one merged ModDown, at `level - 1`:
  * what the operation itself adds (the operands' errors come through the values). */
 double mzv_noise_mul(const mzv_params *params, const mzv_param_facts *facts, uint32_t level);
+/* ModRaise through the sparse secret, at the scale of the highest level: both key switches. */
+double mzv_noise_mod_raise(const mzv_params *params, const mzv_param_facts *facts);
 
 #ifdef __cplusplus
 }

@@ -24,6 +24,23 @@ static mzv_status check_range(const char *name, uint32_t value, uint32_t low, ui
     return mzv_fail(MZV_ERR_PARAMS, "params: %s is %u, need %u to %u", name, value, low, high);
 }
 
+/* The bootstrapping segment: all of it or nothing. */
+static mzv_status check_boot(const mzv_params *p) {
+    if (!mzv_params_boots(p)) {
+        if (p->log_eval_mod == 0 && p->log_coeff_to_slot == 0 && p->log_bridge == 0) return MZV_OK;
+        return mzv_fail(MZV_ERR_PARAMS, "params: sizes of bootstrapping primes without levels of them");
+    }
+    MZV_TRY(check_range("n_eval_mod", p->n_eval_mod, 1, MZV_MAX_PRIMES - 1));
+    MZV_TRY(check_range("n_coeff_to_slot", p->n_coeff_to_slot, 1, p->log_n - 1));
+    MZV_TRY(check_range("log_eval_mod", p->log_eval_mod, PRIME_BITS_MIN, PRIME_BITS_MAX - 1));
+    MZV_TRY(check_range("log_coeff_to_slot", p->log_coeff_to_slot, PRIME_BITS_MIN, PRIME_BITS_MAX));
+    MZV_TRY(check_range("log_bridge", p->log_bridge, PRIME_BITS_MIN, PRIME_BITS_MAX));
+    if (p->n_eval_mod + p->n_coeff_to_slot >= p->n_levels)
+        return mzv_fail(MZV_ERR_PARAMS, "params: %u levels, EvalMod and CoeffToSlot take %u + %u and the bridge 1",
+                        p->n_levels, p->n_eval_mod, p->n_coeff_to_slot);
+    return MZV_OK;
+}
+
 static mzv_status check_literal(const mzv_params *p) {
     MZV_TRY(check_range("log_n", p->log_n, LOG_N_MIN, LOG_N_MAX));
     MZV_TRY(check_range("log_q0", p->log_q0, PRIME_BITS_MIN, PRIME_BITS_MAX));
@@ -40,7 +57,7 @@ static mzv_status check_literal(const mzv_params *p) {
         return mzv_fail(MZV_ERR_PARAMS,
                         "params: q_0 of %u bits leaves no room for a message of scale 2^%u: need at least %u",
                         p->log_q0, p->log_scale, p->log_scale + 1);
-    return MZV_OK;
+    return check_boot(p);
 }
 
 /* The largest prime below 2^bits that is not among those already chosen. */
@@ -57,14 +74,15 @@ static mzv_status largest_free(mzv_param_facts *f, uint64_t *out, uint32_t bits,
     return MZV_OK;
 }
 
-/* From the top: q_l is the free prime nearest to s_l^2 / D, D = 2^log_scale, so s_(l-1) = s_l^2 / q_l is D (1
- * - d) with d the relative distance of q_l to that target: distances of earlier levels do not add up. Scales
- * are IEEE doubles by definition, the square rounded, then the quotient, so that every machine finds the same
- * chain. */
-static mzv_status choose_message_primes(mzv_param_facts *f, const mzv_params *p, uint64_t *q) {
-    const double nominal = (double)(UINT64_C(1) << p->log_scale);
-    f->scale[p->n_levels] = nominal;
-    for (uint32_t l = p->n_levels; l > 0; l--) {
+/* Levels first + n - 1 down to first, from the scale at their top. q_l is the free prime nearest to s_l^2 / D,
+ * D = 2^log_scale, so s_(l-1) = s_l^2 / q_l is D (1 - d) with d the relative distance of q_l to that target:
+ * distances of earlier levels do not add up. Scales are IEEE doubles by definition, the square rounded, then
+ * the quotient, so that every machine finds the same chain. */
+static mzv_status choose_multiplying(mzv_param_facts *f, uint64_t *q, const mzv_params *p, uint32_t log_scale,
+                                     uint32_t first, uint32_t n) {
+    const double nominal = (double)(UINT64_C(1) << log_scale);
+    f->scale[first + n - 1] = nominal;
+    for (uint32_t l = first + n - 1; l >= first; l--) {
         const double square = f->scale[l] * f->scale[l];
         MZV_TRY(mzv_primes_near(&q[l], (uint64_t)llrint(square / nominal), UINT64_C(2) << p->log_n, f->primes,
                                 f->n_primes));
@@ -75,10 +93,31 @@ static mzv_status choose_message_primes(mzv_param_facts *f, const mzv_params *p,
                 MZV_ERR_PARAMS,
                 "params: primes = 1 mod 2^%u near 2^%u are too sparse: the scale of level %u would be off by "
                 "a factor of %g, need within 2^-8; take a larger log_scale or smaller log_n",
-                p->log_n + 1, p->log_scale, l - 1, f->scale[l - 1] / nominal);
+                p->log_n + 1, log_scale, l - 1, f->scale[l - 1] / nominal);
     }
     return MZV_OK;
 }
+
+/* CoeffToSlot, EvalMod, the bridge: from the top. Linear levels keep the scale they come with. */
+static mzv_status choose_boot_primes(mzv_param_facts *f, uint64_t *q, const mzv_params *p) {
+    const uint64_t two_n = UINT64_C(2) << p->log_n;
+    const uint32_t bridge = f->message_levels + 1;
+    for (uint32_t l = p->n_levels; l > bridge + p->n_eval_mod; l--) {
+        f->scale[l] = (double)(UINT64_C(1) << p->log_eval_mod);
+        MZV_TRY(largest_free(f, &q[l], p->log_coeff_to_slot, two_n));
+    }
+    MZV_TRY(choose_multiplying(f, q, p, p->log_eval_mod, bridge + 1, p->n_eval_mod));
+    return largest_free(f, &q[bridge], p->log_bridge, two_n);
+}
+
+static mzv_status choose_chain(mzv_param_facts *f, uint64_t *q, const mzv_params *p) {
+    if (mzv_params_boots(p)) MZV_TRY(choose_boot_primes(f, q, p));
+    f->scale[f->message_levels] = (double)(UINT64_C(1) << p->log_scale);
+    return f->message_levels == 0 ? MZV_OK
+                                  : choose_multiplying(f, q, p, p->log_scale, 1, f->message_levels);
+}
+
+bool mzv_params_boots(const mzv_params *p) { return p->n_eval_mod + p->n_coeff_to_slot > 0; }
 
 /* P, then q_0, then q_L .. q_1; in memory q_0 .. q_L follow P. */
 static mzv_status choose_primes(mzv_param_facts *f, const mzv_params *p) {
@@ -86,7 +125,7 @@ static mzv_status choose_primes(mzv_param_facts *f, const mzv_params *p) {
     uint64_t prime = 0, q[MZV_MAX_PRIMES];
     for (uint32_t i = 0; i < p->n_special; i++) MZV_TRY(largest_free(f, &prime, p->log_special, two_n));
     MZV_TRY(largest_free(f, &q[0], p->log_q0, two_n));
-    MZV_TRY(choose_message_primes(f, p, q));
+    MZV_TRY(choose_chain(f, q, p));
     memcpy(f->primes + p->n_special, q, (p->n_levels + 1) * sizeof q[0]);
     return MZV_OK;
 }
@@ -117,13 +156,15 @@ static mzv_status check_digits(const mzv_param_facts *f, const mzv_params *p) {
 }
 
 /* SHA-256 over: "mzv params 1" and four zeros; log_n, n_special, n_levels, log_scale, insecure_toy as u32;
- * all primes as u64; little-endian. */
+ * with bootstrapping n_eval_mod, log_eval_mod, n_coeff_to_slot as u32; all primes as u64; little-endian. */
 static mzv_status identify(mzv_param_facts *f, const mzv_params *p) {
-    uint8_t bytes[16 + 5 * 4 + 8 * MZV_MAX_PRIMES];
+    uint8_t bytes[16 + 8 * 4 + 8 * MZV_MAX_PRIMES];
     mzv_writer w = { bytes, sizeof bytes, 0 };
-    const uint32_t words[] = { p->log_n, p->n_special, p->n_levels, p->log_scale, p->insecure_toy };
+    const uint32_t words[] = { p->log_n,        p->n_special,  p->n_levels,     p->log_scale,
+                               p->insecure_toy, p->n_eval_mod, p->log_eval_mod, p->n_coeff_to_slot };
+    const size_t n_words = mzv_params_boots(p) ? 8 : 5;
     MZV_TRY(mzv_write_bytes(&w, "mzv params 1\0\0\0\0", 16));
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) MZV_TRY(mzv_write_u32(&w, words[i]));
+    for (size_t i = 0; i < n_words; i++) MZV_TRY(mzv_write_u32(&w, words[i]));
     for (uint32_t i = 0; i < f->n_primes; i++) MZV_TRY(mzv_write_u64(&w, f->primes[i]));
     return mzv_sha256_id(f->id, bytes, w.at);
 }
@@ -132,6 +173,8 @@ mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *facts) {
     mzv_param_facts f = { 0 };
     mzv_security security = { 0 };
     MZV_TRY(check_literal(params));
+    f.message_levels =
+        params->n_levels - params->n_eval_mod - params->n_coeff_to_slot - (mzv_params_boots(params) ? 1 : 0);
     MZV_TRY(choose_primes(&f, params));
     f.dnum = (params->n_levels + params->n_special) / params->n_special;
     MZV_TRY(check_digits(&f, params));
@@ -139,6 +182,10 @@ mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *facts) {
     f.log2_qp = security.log2_qp;
     f.log2_qp_cap = security.cap;
     f.security_bits = security.bits;
+    if (mzv_params_boots(params))
+        MZV_TRY(mzv_security_sparse(params->log_n, MZV_SPARSE_WEIGHT,
+                                    log2((double)f.primes[0]) + log2((double)f.primes[params->n_special]),
+                                    params->insecure_toy));
     MZV_TRY(identify(&f, params));
     *facts = f;
     return MZV_OK;
@@ -148,13 +195,15 @@ mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *facts) {
 
 static const struct {
     const char *name;
-    mzv_params params; /* log_n, L, log_q0, log_scale, K, log_special, toy */
+    mzv_params params; /* log_n, L, log_q0, log_scale, K, log_special, toy; EvalMod, CoeffToSlot, bridge */
 } named[] = {
-    { "n13-leveled", { 13, 3, 48, 38, 1, 48, false } },   /* 210 of 214 bits, dnum 4 */
-    { "n14-leveled", { 14, 7, 48, 40, 2, 48, false } },   /* 424 of 430 bits, dnum 4 */
-    { "n15-leveled", { 15, 14, 48, 40, 5, 48, false } },  /* 848 of 868 bits, dnum 3 */
-    { "n16-leveled", { 16, 29, 48, 40, 10, 48, false } }, /* 1688 of 1747 bits, dnum 3 */
-    { "toy-leveled", { 11, 14, 48, 40, 5, 48, true } },   /* the chain of n15-leveled on a small ring */
+    { "n13-leveled", { 13, 3, 48, 38, 1, 48, false, 0, 0, 0, 0, 0 } },    /* 210 of 214 bits, dnum 4 */
+    { "n14-leveled", { 14, 7, 48, 40, 2, 48, false, 0, 0, 0, 0, 0 } },    /* 424 of 430 bits, dnum 4 */
+    { "n15-leveled", { 15, 14, 48, 40, 5, 48, false, 0, 0, 0, 0, 0 } },   /* 848 of 868 bits, dnum 3 */
+    { "n16-leveled", { 16, 29, 48, 40, 10, 48, false, 0, 0, 0, 0, 0 } },  /* 1688 of 1747 bits, dnum 3 */
+    { "n16-boot", { 16, 28, 48, 41, 10, 48, false, 8, 48, 3, 46, 36 } },  /* 1742 of 1747 bits, dnum 3 */
+    { "toy-leveled", { 11, 14, 48, 40, 5, 48, true, 0, 0, 0, 0, 0 } },    /* n15-leveled on a small ring */
+    { "toy-boot", { 11, 28, 48, 41, 10, 48, true, 8, 48, 3, 46, 36 } },   /* n16-boot on a small ring */
 };
 #define N_NAMED (sizeof named / sizeof named[0])
 

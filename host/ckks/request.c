@@ -55,3 +55,7 @@ mzv_status mzv_request_rotate(mzv_key_request *request, int32_t steps, uint32_t 
 mzv_status mzv_request_conjugate(mzv_key_request *request, uint32_t level) {
     return insert(request, (mzv_key_need) { MZV_NEED_CONJUGATE, 0, level });
 }
+
+mzv_status mzv_request_sparse(mzv_key_request *request, uint32_t level) {
+    return insert(request, (mzv_key_need) { MZV_NEED_SPARSE, 0, level });
+}

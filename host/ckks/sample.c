@@ -30,6 +30,26 @@ void mzv_sample_ternary(mzv_rng *rng, int8_t *out, size_t n) {
     mzv_wipe(bytes, sizeof bytes);
 }
 
+/* Uniform below `bound`, by multiplication and rejection. */
+static uint64_t draw_below(mzv_rng *rng, uint64_t bound) {
+    const uint64_t threshold = (0 - bound) % bound; /* 2^64 mod bound */
+    for (;;) {
+        const unsigned __int128 product = (unsigned __int128)mzv_rng_u64(rng) * bound;
+        if ((uint64_t)product >= threshold) return (uint64_t)(product >> 64);
+    }
+}
+
+/* Selection sampling: entry k is taken with probability (still to take) / (n - k) [Knu97, algorithm S]. */
+void mzv_sample_sparse(mzv_rng *rng, int8_t *out, size_t n, uint32_t weight) {
+    uint64_t left = weight;
+    for (size_t k = 0; k < n; k++) {
+        const uint64_t take = (draw_below(rng, n - k) - left) >> 63; /* 1 where the draw is below */
+        const int64_t sign = 1 - 2 * (int64_t)(mzv_rng_u64(rng) & 1);
+        out[k] = (int8_t)(sign * (int64_t)take);
+        left -= take;
+    }
+}
+
 /* Ones among the 64 bits of x, without a table. [HD12, figure 5-2] */
 static uint64_t count_ones(uint64_t x) {
     x -= (x >> 1) & 0x5555555555555555u;

@@ -10,6 +10,7 @@
 #include "ckks/keys.h"
 #include "ckks/sample.h"
 #include "ckks/secret.h"
+#include "ckks/security.h"
 #include "math/modarith.h"
 
 /* g^-1 modulo 2N: Newton's iteration doubles the number of right bits, of which g itself has three. */
@@ -22,6 +23,7 @@ static uint32_t inverse_galois(uint32_t log_n, uint32_t g) {
 /* One key in the making. */
 typedef struct maker {
     const mzv_secret *secret;
+    mzv_secret *sparse; /* of bootstrapping, where keys of it are asked for; forgotten with the maker */
     mzv_stream *s;
     mzv_rng noise;
     uint64_t *staging[2];
@@ -33,41 +35,71 @@ typedef struct endpoint {
     mzv_cpoly from;
 } endpoint;
 
-static mzv_status take_endpoints(maker *m, endpoint *ends, mzv_basis basis, uint32_t galois) {
-    const mzv_cpoly secret = mzv_secret_view(m->secret, basis);
+/* The rows of `basis`, which may have fewer special primes than the chain: then they are taken and copied. */
+static mzv_status rows_of(maker *m, mzv_cpoly *out, const mzv_secret *secret, mzv_basis basis) {
+    const mzv_basis special = { basis.n_p, 0, 0 }, rest = { 0, 0, basis.n_q };
+    const mzv_cpoly all = mzv_secret_view(secret, basis);
+    const size_t n = (size_t)1 << m->s->log_n;
+    mzv_poly rows;
+    if (basis.n_p == secret->ctx->chain.n_p) {
+        *out = all;
+        return MZV_OK;
+    }
+    MZV_TRY(mzv_take(m->s, &rows, 1, basis));
+    *out = mzv_view(rows);
+    const mzv_poly low = { rows.base, rows.stride, 1, special };
+    const mzv_poly high = { rows.base + basis.n_p * n, rows.stride, 1, rest };
+    const mzv_cpoly all_low = { all.base, all.stride, 1, special };
+    MZV_TRY(mzv_poly_copy(m->s, low, all_low));
+    return mzv_poly_copy(m->s, high, mzv_secret_view(secret, rest));
+}
+
+/* -s_to = s_to (-1). */
+static mzv_status set_to(maker *m, endpoint *ends, mzv_cpoly to) {
+    const mzv_context *ctx = m->secret->ctx;
     uint64_t minus_one[MZV_MAX_PRIMES];
-    mzv_poly to, square;
-    for (uint32_t i = 0; i < mzv_basis_size(basis); i++) minus_one[i] = m->secret->ctx->facts.primes[i] - 1;
-    MZV_TRY(mzv_take(m->s, &to, 1, basis));
-    ends->minus_to = to;
+    for (uint32_t i = 0; i < mzv_basis_size(to.basis); i++)
+        minus_one[i] = ctx->facts.primes[mzv_prime_index(&ctx->chain, to.basis, i)] - 1;
+    return mzv_poly_mul_const(m->s, ends->minus_to, to, minus_one);
+}
+
+static mzv_status take_endpoints(maker *m, endpoint *ends, mzv_basis basis, uint32_t galois) {
+    mzv_cpoly secret, other;
+    mzv_poly square;
+    MZV_TRY(mzv_take(m->s, &ends->minus_to, 1, basis));
+    MZV_TRY(rows_of(m, &secret, m->secret, basis));
+    if (mzv_key_sparse(galois)) {
+        const bool to_sparse = galois == MZV_KEY_TO_SPARSE;
+        MZV_TRY(rows_of(m, &other, m->sparse, basis));
+        ends->from = to_sparse ? secret : other;
+        return set_to(m, ends, to_sparse ? other : secret);
+    }
     ends->from = secret;
     if (galois == 1) {
         MZV_TRY(mzv_take(m->s, &square, 1, basis));
         MZV_TRY(mzv_poly_mul(m->s, square, secret, secret));
         ends->from = mzv_view(square);
-        return mzv_poly_mul_const(m->s, to, secret, minus_one);
+        return set_to(m, ends, secret);
     }
-    MZV_TRY(mzv_poly_automorphism(m->s, to, secret, inverse_galois(m->s->log_n, galois)));
-    return mzv_poly_mul_const(m->s, to, mzv_view(to), minus_one);
+    MZV_TRY(mzv_poly_automorphism(m->s, ends->minus_to, secret, inverse_galois(m->s->log_n, galois)));
+    return set_to(m, ends, mzv_view(ends->minus_to));
 }
 
-/* The limbs of digit j, and where they start in a polynomial that begins with the special primes. */
-static mzv_basis digit_basis(const mzv_context *ctx, uint32_t j, uint32_t level) {
-    const uint32_t alpha = ctx->params.n_special, first = j * alpha, left = level + 1 - first;
-    const mzv_basis basis = { 0, (uint16_t)first, (uint16_t)(left < alpha ? left : alpha) };
+/* The limbs of digit j, all of them where there is but one digit by design. */
+static mzv_basis digit_basis(const mzv_context *ctx, const mzv_ksk *key, uint32_t j) {
+    const uint32_t alpha = ctx->params.n_special, first = j * alpha;
+    const uint32_t left = key->pair[0].basis.n_q - first;
+    const bool all = mzv_key_sparse(key->galois) || left < alpha;
+    const mzv_basis basis = { 0, (uint16_t)first, (uint16_t)(all ? left : alpha) };
     return basis;
 }
 
-static size_t digit_offset(const mzv_context *ctx, uint32_t j) {
-    return ((size_t)(j + 1) * ctx->params.n_special) << ctx->params.log_n;
-}
-
-/* P modulo the primes of `basis`. */
-static void special_product(uint64_t *out, const mzv_context *ctx, mzv_basis basis) {
+/* P of the key modulo the primes of `basis`. */
+static void special_product(uint64_t *out, const mzv_context *ctx, uint32_t n_special, mzv_basis basis) {
     for (uint32_t i = 0; i < basis.n_q; i++) {
         const mzv_modulus q = mzv_modulus_make(ctx->facts.primes[mzv_prime_index(&ctx->chain, basis, i)]);
         out[i] = 1;
-        for (uint32_t k = 0; k < ctx->params.n_special; k++) {
+        for (uint32_t k = 0; k < n_special; k++) {
             out[i] = mzv_mod_mul(out[i], ctx->facts.primes[k] % q.p, q);
         }
     }
@@ -78,9 +110,10 @@ static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, const endpoint *e
                              uint32_t j) {
     const mzv_context *ctx = m->secret->ctx;
     const size_t n = (size_t)1 << m->s->log_n, mark = mzv_mark(m->s);
-    const mzv_basis basis = digit_basis(ctx, j, key->level);
-    const mzv_poly rows = { b.base + digit_offset(ctx, j), b.stride, 1, basis };
-    const mzv_cpoly from = { ends->from.base + digit_offset(ctx, j), ends->from.stride, 1, basis };
+    const mzv_basis basis = digit_basis(ctx, key, j);
+    const size_t offset = (b.basis.n_p + (size_t)basis.q_first) * n;
+    const mzv_poly rows = { b.base + offset, b.stride, 1, basis };
+    const mzv_cpoly from = { ends->from.base + offset, ends->from.stride, 1, basis };
     uint64_t factor[MZV_MAX_PRIMES];
     uint64_t *noise = NULL;
     MZV_TRY(mzv_take_words(m->s, &noise, n));
@@ -89,7 +122,7 @@ static mzv_status make_digit(maker *m, mzv_poly b, mzv_poly a, const endpoint *e
     mzv_expand(a, &ctx->chain, key->seed, MZV_LABEL_KEY, j);
     MZV_TRY(mzv_poly_lift(m->s, b, (const int64_t *)noise, 0));
     MZV_TRY(mzv_poly_mul_add(m->s, b, mzv_view(a), mzv_view(ends->minus_to)));
-    special_product(factor, ctx, basis);
+    special_product(factor, ctx, b.basis.n_p, basis);
     MZV_TRY(mzv_poly_mul_const_add(m->s, rows, from, factor));
     mzv_release(m->s, mark);
     return MZV_OK;
@@ -114,6 +147,7 @@ static mzv_status make_key(maker *m, mzv_keys *keys, uint32_t i) {
 
 static uint32_t galois_of_need(uint32_t log_n, mzv_key_need need) {
     if (need.kind == MZV_NEED_RELINEARIZE) return 1;
+    if (need.kind == MZV_NEED_SPARSE) return MZV_KEY_FROM_SPARSE;
     return need.kind == MZV_NEED_CONJUGATE ? (2u << log_n) - 1 : mzv_galois_of(log_n, need.steps);
 }
 
@@ -129,11 +163,14 @@ static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_contex
     for (uint32_t i = 0; i < request->n; i++) {
         const mzv_key_need need = request->need[i];
         const mzv_key_shape shape = { galois_of_need(ctx->params.log_n, need), need.level };
+        if (need.kind == MZV_NEED_SPARSE && !mzv_params_boots(&ctx->params))
+            return mzv_fail(MZV_ERR_PARAMS, "keys: a sparse secret is requested, the parameters have no bootstrapping");
         if (need.level > ctx->params.n_levels) {
             return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u",
                             need.level, ctx->params.n_levels);
         }
         if (need.kind != MZV_NEED_ROTATE || shape.galois != 1) shapes[used++] = shape;
+        if (need.kind == MZV_NEED_SPARSE) shapes[used++] = (mzv_key_shape) { MZV_KEY_TO_SPARSE, 0 };
     }
     if (used > 0) qsort(shapes, used, sizeof *shapes, by_galois);
     for (uint32_t i = 0; i < used; i++) {
@@ -148,6 +185,19 @@ static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_contex
     return MZV_OK;
 }
 
+/* The ephemeral secret, where one of the keys is of it. */
+static mzv_status make_sparse(maker *m, const mzv_keys *keys) {
+    bool any = false;
+    mzv_rng rng;
+    for (uint32_t i = 0; i < keys->n; i++) any |= mzv_key_sparse(keys->key[i].galois);
+    if (!any) return MZV_OK;
+    MZV_TRY(mzv_secret_open(&m->sparse, keys->ctx));
+    MZV_TRY(mzv_sample_open(&rng, MZV_LABEL_SPARSE));
+    mzv_sample_sparse(&rng, m->sparse->coeff, (size_t)1 << keys->ctx->params.log_n, MZV_SPARSE_WEIGHT);
+    mzv_rng_wipe(&rng);
+    return mzv_secret_spread(m->sparse);
+}
+
 static mzv_status make_all(mzv_keys *keys, const mzv_secret *secret) {
     const mzv_context *ctx = secret->ctx;
     const size_t n = (size_t)1 << ctx->params.log_n;
@@ -155,17 +205,18 @@ static mzv_status make_all(mzv_keys *keys, const mzv_secret *secret) {
     mzv_status status = MZV_OK;
     size_t words = 0;
     for (uint32_t i = 0; i < keys->n; i++) {
-        const size_t key_words = mzv_key_words(ctx, keys->key[i].level);
-        if (key_words > words) words = key_words;
+        if (keys->key[i].pair[0].stride > words) words = keys->key[i].pair[0].stride;
     }
     MZV_TRY(mzv_host_open(&m.s, ctx, n + (mzv_keys_in_place(ctx) ? 2 : 4) * words));
     for (uint32_t t = 0; t < 2 && !mzv_keys_in_place(ctx); t++) {
         MZV_TRY_GOTO(mzv_take_words(m.s, &m.staging[t], words), done);
     }
+    MZV_TRY_GOTO(make_sparse(&m, keys), done);
     MZV_TRY_GOTO(mzv_sample_open(&m.noise, MZV_LABEL_NOISE), done);
     for (uint32_t i = 0; i < keys->n && status == MZV_OK; i++) status = make_key(&m, keys, i);
 done:
     mzv_rng_wipe(&m.noise);
+    mzv_secret_destroy(m.sparse);
     mzv_host_close(m.s);
     return status;
 }
@@ -178,7 +229,7 @@ mzv_status mzv_keys_create(mzv_keys **out, const mzv_secret *secret, const mzv_k
     if (out == NULL || secret == NULL || request == NULL) {
         return mzv_fail(MZV_ERR_ARGUMENT, "keys: out, secret or request is NULL");
     }
-    MZV_TRY(MZV_NEW(&shapes, request->n, "key request"));
+    MZV_TRY(MZV_NEW(&shapes, request->n + 1, "key request"));
     MZV_TRY_GOTO(shapes_of(shapes, &n, secret->ctx, request), failed);
     MZV_TRY_GOTO(mzv_keys_open(&keys, secret->ctx, shapes, n), failed);
     memcpy(keys->key_id, secret->key_id, sizeof keys->key_id);

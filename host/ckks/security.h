@@ -39,6 +39,9 @@ double mzv_security_boot_failure(uint32_t log_n, uint32_t weight, uint32_t k);
 /* MZV_ERR_PARAMS where that exceeds 2^-128, unless insecure_toy. */
 mzv_status mzv_security_boot(uint32_t log_n, uint32_t weight, uint32_t k, bool insecure_toy) MZV_MUST_CHECK;
 
+/* Whether the chain has a bootstrapping segment. */
+bool mzv_params_boots(const mzv_params *params);
+
 /* The smallest secure set that offers what is needed. */
 typedef struct mzv_params_need {
     uint32_t n_levels, log_scale, log_q0, log_special;

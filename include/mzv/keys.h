@@ -18,6 +18,9 @@ MZV_API void mzv_key_request_destroy(mzv_key_request *request);
 MZV_API mzv_status mzv_request_relinearize(mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
 MZV_API mzv_status mzv_request_rotate(mzv_key_request *request, int32_t steps, uint32_t level) MZV_MUST_CHECK;
 MZV_API mzv_status mzv_request_conjugate(mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
+/* The pair of keys through an ephemeral sparse secret that bootstrapping's ModRaise takes [BTH22]; level: that
+ * of the raised ciphertext. */
+MZV_API mzv_status mzv_request_sparse(mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
 
 /* Client side. Fresh uniform ternary secret from getrandom(2). */
 MZV_API mzv_status mzv_secret_create(mzv_secret **out, const mzv_context *ctx) MZV_MUST_CHECK;

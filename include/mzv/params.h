@@ -14,16 +14,24 @@ extern "C" {
 #define MZV_ID_BYTES 16   /* identity of parameters, keys and models */
 
 /* A parameter set as written by hand: plain data, all sizes in bits.
- * The chain is p_0 .. p_{n_special-1}, q_0 .. q_{n_levels}. Message primes q_1 .. q_L are chosen
- * one by one, from the top, so that the scale of every level stays at 2^log_scale. */
+ * The chain is p_0 .. p_{n_special-1}, q_0 .. q_{n_levels}. Message primes q_1 .. q_M are chosen
+ * one by one, from the top, so that the scale of every level stays at 2^log_scale.
+ *
+ * Without bootstrapping M = L and the last five are 0. With it the chain goes on above q_M:
+ *     q_{M+1}                  the bridge from the scale of EvalMod to that of messages: linear operations only;
+ *     n_eval_mod primes        EvalMod, at scale 2^log_eval_mod;
+ *     n_coeff_to_slot primes   CoeffToSlot, at that scale too: linear operations only. */
 typedef struct mzv_params {
     uint32_t log_n;       /* ring degree N = 2^log_n, 10 .. 17; N/2 slots */
-    uint32_t n_levels;    /* L */
+    uint32_t n_levels;    /* L, of the whole chain */
     uint32_t log_q0;      /* bits of q_0 */
-    uint32_t log_scale;   /* bits of the scale and of q_1 .. q_L */
+    uint32_t log_scale;   /* bits of the scale of messages and of q_1 .. q_M */
     uint32_t n_special;   /* K, also the limbs of one digit (alpha) */
     uint32_t log_special; /* bits of p_0 .. p_{K-1} */
     bool insecure_toy;    /* tests only: accept less than 128 bits, and mark every object made */
+    uint32_t n_eval_mod, log_eval_mod;
+    uint32_t n_coeff_to_slot, log_coeff_to_slot;
+    uint32_t log_bridge;
 } mzv_params;
 
 /* What follows from a literal that passed every check. */
@@ -31,6 +39,7 @@ typedef struct mzv_param_facts {
     uint32_t n_primes;              /* n_special + n_levels + 1 */
     uint64_t primes[MZV_MAX_PRIMES]; /* p_0 .. p_{K-1}, q_0 .. q_L */
     double scale[MZV_MAX_PRIMES];   /* scale[l]: the one scale of ciphertexts at level l */
+    uint32_t message_levels;        /* M: the highest level for messages */
     uint32_t dnum;                  /* digits at the top level */
     double log2_qp;                 /* sum of exact log2 of all primes */
     double log2_qp_cap;             /* largest allowed at 128 bits for this N */
@@ -45,7 +54,8 @@ MZV_API mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *f
 /* Largest log2(QP) for ring degree 2^log_n at 128, 192 or 256 bits; 0 where the table has no row. */
 MZV_API double mzv_params_cap(uint32_t log_n, uint32_t security_bits);
 
-/* A named set ("n13-leveled", "n14-leveled", "n15-leveled", "n16-leveled", "toy-leveled").
+/* A named set ("n13-leveled", "n14-leveled", "n15-leveled", "n16-leveled", "n16-boot", "toy-leveled",
+ * "toy-boot").
  * MZV_ERR_ARGUMENT lists the names. */
 MZV_API mzv_status mzv_params_named(mzv_params *out, const char *name) MZV_MUST_CHECK;
 /* Name number i of the sets above, NULL past the last. */

@@ -77,7 +77,7 @@ inline mzv_status transform(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
                             uint32_t n_giant) {
     const Mark mark(ev);
     std::vector<mzv_plain *> plain(n_baby * n_giant, nullptr);
-    mzv_bsgs t = { a->level - 1, n_baby, n_giant, 1, 2, plain.data() };
+    mzv_bsgs t = { a->level - 1, n_baby, n_giant, 1, 2, 0, plain.data() };
     mzv_status status = MZV_OK;
     for (uint32_t i = 0; i < plain.size() && status == MZV_OK; i++) {
         const Slots w = random_slots(mzv_evaluator_slots(ev), 200 + i);

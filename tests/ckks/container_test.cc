@@ -219,7 +219,7 @@ TEST(Container, ReadsWhatWasWrittenInAnyPieces) {
 
 TEST(Container, GoldenParameterFiles) {
     Temporary dir;
-    for (const char *name : { "n13-leveled", "toy-leveled" }) {
+    for (const char *name : { "n13-leveled", "toy-leveled", "n16-boot" }) {
         mzv_params p, back;
         ASSERT_EQ(mzv_params_named(&p, name), MZV_OK);
         ASSERT_EQ(mzv_params_save(&p, dir.path("p").c_str()), MZV_OK) << mzv_last_error();

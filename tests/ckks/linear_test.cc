@@ -9,6 +9,7 @@ struct Shape {
     uint32_t n_baby, n_giant;
     int32_t baby_step, giant_step;
     std::vector<uint32_t> missing; // indices g * n_baby + b
+    int32_t first = 0;
 };
 
 // A transform of one evaluator, and the diagonals it was made from.
@@ -31,7 +32,8 @@ struct Transform {
             if (!keep || i % 2 == 1) continue;
             EVAL_OK(mzv_plain_keep(plain[i], true));
         }
-        t = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, plain.data() };
+        t = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first,
+              plain.data() };
     }
 
     // Row by row of the matrix: out_i = sum over terms of the entry at column i + steps.
@@ -43,7 +45,7 @@ struct Transform {
                 const Slots &d = diagonal[g * t.n_baby + b];
                 for (int64_t i = 0; i < n && !d.empty(); i++) {
                     const int64_t row = ((i + int64_t { g } * t.giant_step) % n + n) % n;
-                    const int64_t column = ((row + int64_t { b } * t.baby_step) % n + n) % n;
+                    const int64_t column = ((row + (int64_t { t.first } + b) * t.baby_step) % n + n) % n;
                     out[i] += d[row] * a[column];
                 }
             }
@@ -71,7 +73,10 @@ class Linear : public Ckks {
                  { 4, 2, 1, 4, { 1, 2, 3, 5, 6, 7 } },
                  { 3, 2, 0, 5, {} },
                  { 2, 3, 1, 0, {} },
-                 { 7, 3, 5, 35, { 0, 7, 14 } } };
+                 { 7, 3, 5, 35, { 0, 7, 14 }, 0 },
+                 { 4, 2, 3, 12, { 5 }, -4 },
+                 { 3, 5, 2, 6, {}, -7 },
+                 { 2, 2, 1, 2, {}, 1 } };
     }
 
     // Fresh noise and that of the rotations grow with the terms, that of the giant steps with their number.
@@ -92,11 +97,11 @@ class Linear : public Ckks {
         mzv_keys *made = nullptr;
         EXPECT_EQ(mzv_key_request_create(&ask), MZV_OK);
         for (uint32_t b = 0; b <= t.n_baby; b++) {
-            const int32_t steps = b == t.n_baby ? t.giant_step : static_cast<int32_t>(b) * t.baby_step;
+            const int32_t steps = b == t.n_baby ? t.giant_step : (t.first + static_cast<int32_t>(b)) * t.baby_step;
             if (steps == 0) continue;
             EXPECT_EQ(mzv_request_rotate(ask, steps, level), MZV_OK);
         }
-        EXPECT_EQ(mzv_request_relinearize(ask, level), MZV_OK);
+        EXPECT_EQ(mzv_request_conjugate(ask, level), MZV_OK);
         EXPECT_EQ(mzv_keys_create(&made, secret, ask), MZV_OK) << mzv_last_error();
         mzv_key_request_destroy(ask);
         return made;
@@ -107,7 +112,7 @@ class Linear : public Ckks {
                                  " at level " + std::to_string(level) + ", batch " + std::to_string(batch);
         mzv_evaluator *own = nullptr;
         const mzv_bsgs bare = {
-            level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, nullptr
+            level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first, nullptr
         };
         mzv_keys *own_keys = keys_for(bare, level);
         EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));
@@ -144,6 +149,40 @@ TEST_F(Linear, EveryLevel) {
 TEST_F(Linear, Batches) {
     for (const Shape &shape : { Shape { 4, 2, 1, 4, { 2 } }, Shape { 2, 4, 1, 2, { 2 } } })
         for (const bool keep : { false, true }) check(shape, 4, 3, keep);
+}
+
+/* T + conj(T) and -i (T - conj(T)). */
+TEST_F(Linear, SplitsRealAndImaginaryParts) {
+    for (const Shape &shape : { Shape { 4, 2, 1, 4, { 2 }, -3 }, Shape { 2, 4, 1, 2, {}, 0 }, Shape { 1, 1, 1, 1, {}, 0 } }) {
+        for (const uint32_t batch : { 1u, 2u }) {
+            const uint32_t level = 4;
+            const mzv_bsgs bare = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first, nullptr };
+            mzv_keys *own_keys = keys_for(bare, level);
+            mzv_evaluator *own = nullptr;
+            EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));
+            {
+                Transform t;
+                t.make(own, shape, level, false);
+                const Slots x = random_slots(batch * n, 3);
+                const auto a = encrypted(x, level), re = cipher(level, batch), im = cipher(level, batch);
+                mzv_cipher *const out[2] = { re.get(), im.get() };
+                EVAL_OK(mzv_linear_split(own, out, a.get(), &t.t));
+                Slots whole = each(x, x, n, [&](const Slots &v, const Slots &) { return t.applied(v); });
+                Slots real(whole.size()), imaginary(whole.size());
+                for (size_t i = 0; i < whole.size(); i++) {
+                    real[i] = 2 * whole[i].real();
+                    imaginary[i] = 2 * whole[i].imag();
+                }
+                expect_near(decrypted(re.get()), real, 2 * deviation(t, level), "real parts");
+                expect_near(decrypted(im.get()), imaginary, 2 * deviation(t, level), "imaginary parts");
+                EXPECT_EQ(mzv_linear_split(own, out, re.get(), &t.t), MZV_ERR_LEVEL);
+                mzv_cipher *const same[2] = { re.get(), re.get() };
+                EXPECT_EQ(mzv_linear_split(own, same, a.get(), &t.t), MZV_ERR_ARGUMENT);
+            }
+            mzv_evaluator_destroy(own);
+            mzv_keys_destroy(own_keys);
+        }
+    }
 }
 
 TEST_F(Linear, HigherOperandIsDroppedFirst) {

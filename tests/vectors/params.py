@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Known answers for host/ckks/params.c and security.c, from their definitions, without any library. Scales are
 IEEE doubles by definition (square rounded, then quotient rounded); all else is exact. params.txt, lines
-    set NAME log_n L log_q0 log_scale K log_special toy id log2_qp
+    set NAME log_n L log_q0 log_scale K log_special toy n_mod log_mod n_cts log_cts log_bridge id log2_qp
     prime P            (p_0 .. p_{K-1}, q_0 .. q_L)
     scale X            (level 0 .. L, shortest decimal that reads back)
     boot log_n h K log2_probability
@@ -64,45 +64,69 @@ def log2(x):
     return Decimal(x).ln() / Decimal(2).ln()
 
 
-def chain(log_n, levels, log_q0, log_scale, n_special, log_special):
-    m = 2**(log_n + 1)
-    taken = []
-    for _ in range(n_special):
-        taken.append(below(log_special, m, taken))
-    q = [0] * (levels + 1)
-    q[0] = below(log_q0, m, taken)
-    taken.append(q[0])
+def multiplying(q, scale, m, taken, log_scale, first, n):
     nominal = 2.0**log_scale
-    scale = [nominal] * (levels + 1)
-    for level in range(levels, 0, -1):
+    scale[first + n - 1] = nominal
+    for level in range(first + n - 1, first - 1, -1):
         square = scale[level] * scale[level]
         q[level] = near(round(square / nominal), m, taken)
         taken.append(q[level])
         scale[level - 1] = square / float(q[level])
         # What products rely on: the exact quotient, to a few units in the last place.
         assert abs(Fraction(scale[level])**2 / q[level] / Fraction(scale[level - 1]) - 1) <= Fraction(3, 2**53)
+
+
+def chain(literal, boot):
+    log_n, levels, log_q0, log_scale, n_special, log_special = literal
+    n_mod, log_mod, n_cts, log_cts, log_bridge = boot
+    m = 2**(log_n + 1)
+    taken = []
+    for _ in range(n_special):
+        taken.append(below(log_special, m, taken))
+    q, scale = [0] * (levels + 1), [0.0] * (levels + 1)
+
+    def free(level, bits):
+        q[level] = below(bits, m, taken)
+        taken.append(q[level])
+    free(0, log_q0)
+    message = levels
+    if n_mod:
+        message = levels - n_mod - n_cts - 1
+        for level in range(levels, levels - n_cts, -1):
+            scale[level] = 2.0**log_mod
+            free(level, log_cts)
+        multiplying(q, scale, m, taken, log_mod, message + 2, n_mod)
+        free(message + 1, log_bridge)
+    scale[message] = 2.0**log_scale
+    multiplying(q, scale, m, taken, log_scale, 1, message)
     return taken[:n_special] + q, scale
 
 
+NONE = (0, 0, 0, 0, 0)
 SETS = [
-    ("n13-leveled", 13, 3, 48, 38, 1, 48, 0),
-    ("n14-leveled", 14, 7, 48, 40, 2, 48, 0),
-    ("n15-leveled", 15, 14, 48, 40, 5, 48, 0),
-    ("n16-leveled", 16, 29, 48, 40, 10, 48, 0),
-    ("toy-leveled", 11, 14, 48, 40, 5, 48, 1),
-    ("wide", 12, 40, 61, 60, 8, 61, 1),
-    ("hot", 16, 25, 48, 47, 9, 48, 0),
-    ("equal", 10, 5, 31, 30, 2, 31, 1),
-    ("flat", 13, 0, 50, 40, 1, 50, 0),
-    ("narrow", 10, 8, 25, 24, 3, 25, 1),
+    ("n13-leveled", (13, 3, 48, 38, 1, 48), 0, NONE),
+    ("n14-leveled", (14, 7, 48, 40, 2, 48), 0, NONE),
+    ("n15-leveled", (15, 14, 48, 40, 5, 48), 0, NONE),
+    ("n16-leveled", (16, 29, 48, 40, 10, 48), 0, NONE),
+    ("toy-leveled", (11, 14, 48, 40, 5, 48), 1, NONE),
+    ("wide", (12, 40, 61, 60, 8, 61), 1, NONE),
+    ("hot", (16, 25, 48, 47, 9, 48), 0, NONE),
+    ("equal", (10, 5, 31, 30, 2, 31), 1, NONE),
+    ("flat", (13, 0, 50, 40, 1, 50), 0, NONE),
+    ("n16-boot", (16, 28, 48, 41, 10, 48), 0, (8, 48, 3, 46, 36)),
+    ("toy-boot", (11, 28, 48, 41, 10, 48), 1, (8, 48, 3, 46, 36)),
+    ("small-boot", (12, 8, 40, 34, 5, 42), 1, (4, 40, 2, 38, 33)),
+    ("narrow", (10, 8, 25, 24, 3, 25), 1, NONE),
 ]
-for name, *literal, toy in SETS:
-    primes, scale = chain(*literal)
+for name, literal, toy, boot_part in SETS:
+    primes, scale = chain(literal, boot_part)
     log_n, levels, log_q0, log_scale, n_special, log_special = literal
     text = b"mzv params 1\0\0\0\0" + struct.pack("<5I", log_n, n_special, levels, log_scale, toy)
+    if boot_part[0]:
+        text += struct.pack("<3I", *boot_part[:3])
     text += b"".join(struct.pack("<Q", p) for p in primes)
     identity = hashlib.sha256(text).hexdigest()[:32]
-    print("set", name, *literal, toy, identity, f"{sum(map(log2, primes)):.12f}")
+    print("set", name, *literal, toy, *boot_part, identity, f"{sum(map(log2, primes)):.12f}")
     for p in primes:
         print("prime", p)
     for s in scale:
