@@ -4,10 +4,10 @@
  *
  * MZV_SIGN_MINIMAX [LLNK22]: every part is the odd polynomial of its degree that is nearest to the sign on what
  * the part before it leaves, [-1 - E, -1 + E] and [1 - E, 1 + E] (the first: gap to bound). Degrees are those of
- * fewest levels, then of fewest key switches, of all sequences up to degree MZV_SIGN_MAX_DEGREE. Such a part
- * has all zeros of its derivative at the points between gap and bound where its error alternates, so that it
- * grows on [0, gap], from 0 to 1 - E: inside the gap the result grows with x and stays within the values that
- * it has outside.
+ * fewest levels, then of fewest key switches, of all sequences up to degree MZV_SIGN_MAX_DEGREE. The (d - 1) / 2
+ * zeros of a part's derivative at x > 0 all lie above its gap e, one at each inner point where its error
+ * alternates, so that it grows on [0, e], from 0 to 1 - E: from 0 to the gap the result grows with x until it is
+ * within the error, and stays so.
  *
  * MZV_SIGN_NEXUS [ZYH+25]: f o .. o f o g o .. o g with the polynomials f_4 and g_4 of degree 9 of [CKK20],
  * which map [-1, 1] into itself. NEXUS names two of each, for which facts.error on the gap asked for says what
@@ -50,7 +50,8 @@ typedef struct mzv_sign_facts {
 } mzv_sign_facts;
 
 /* MZV_ERR_ARGUMENT names the member out of its range; MZV_ERR_PRECISION: more than MZV_SIGN_MAX_PARTS, or more
- * than double coefficients or the noise allow. Takes some milliseconds, or some hundred for small gaps. */
+ * than double coefficients or the noise allow. Takes some milliseconds to some hundreds (gap
+ * 2^-16). */
 mzv_status mzv_sign_create(mzv_sign **out, const mzv_sign_spec *spec) MZV_MUST_CHECK;
 void mzv_sign_destroy(mzv_sign *sign); /* NULL is allowed */
 
