@@ -27,14 +27,15 @@ typedef struct mzv_max_spec {
     double lo, hi; /* interval of the inputs */
     double target; /* largest error of one max, in units of x; 2^-24 <= target / (hi - lo) <= 1/4 */
     uint32_t rounds; /* one after the other, results being inputs again; the margin is for as many. 1 .. 17 */
-    double noise;    /* of v and of the sign's values on the way, see sign.h */
+    double noise;    /* of differences of v and of the sign's values on the way, see sign.h */
     mzv_sign_recipe recipe;
 } mzv_max_spec;
 
 typedef struct mzv_max_facts {
     uint32_t levels, n_key_switch, n_products; /* of one max */
     double gap;   /* of the sign, in units of x */
-    double error; /* largest error of one max, in units of x, measured; n in a row are off by at most n times it */
+    double error; /* of one max at most, in units of x: from the sign's measured error outside the gap, and from
+                   * 4,096 steps inside it, each at its worst; n in a row are off by at most n times it */
 } mzv_max_facts;
 
 /* MZV_ERR_ARGUMENT names the member out of its range; MZV_ERR_PRECISION as mzv_sign_create. */
@@ -51,7 +52,8 @@ long double mzv_max_value(const mzv_max *max, long double a, long double b);
 
 /* Relinearisation for inputs at `level` (or the level that refreshing gives, where higher). */
 mzv_status mzv_max_request(const mzv_max *max, mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
-/* out = v of the maximum, from a and b in the form v and at one level. */
+/* out = v of the maximum, from a and b in the form v and at one level. Where the evaluator refreshes and levels
+ * do not suffice, it does so inside the sign; a and b only where their level is not above its in_level. */
 mzv_status mzv_max_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
                        const mzv_max *max) MZV_MUST_CHECK;
 
@@ -74,7 +76,7 @@ typedef struct mzv_quickmax_facts {
     uint32_t levels; /* of mzv_quickmax_run without refreshing */
     uint32_t n_key_switch, n_products;
     double gap;   /* of the sign of each round, in units of x */
-    double error; /* largest error of the result, in units of x: rounds times that of one max, measured */
+    double error; /* of the result at most, in units of x: rounds times that of one max */
 } mzv_quickmax_facts;
 
 /* As mzv_max_create; a fold of no rounds or not of radix 2, a mask that is not of zeros and ones:
@@ -111,7 +113,7 @@ typedef struct mzv_argmax_spec {
     double noise;
     mzv_sign_recipe recipe;
     mzv_fold fold; /* as for QuickMax; cyclic or window, so that every slot has its maximum to compare with */
-    const double *mask; /* as for QuickMax; slots without data give 0 */
+    const double *mask; /* as for QuickMax; slots without data that the fold brings together with data give 0 */
     uint32_t n_mask;
 } mzv_argmax_spec;
 

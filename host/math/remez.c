@@ -13,7 +13,7 @@
 #define POINTS_PER_REFERENCE 16u
 #define MAX_ITERATIONS 100u
 #define MAX_IDLE 4u /* references in a row whose L is not above those before */
-#define GOLDEN_STEPS 30u /* 0.618^30 of a grid step; the error at an extremum is off by the square of that */
+#define GOLDEN 0.61803398874989484820L
 #define EXACT_BITS 56
 
 /* A point where the error is known. */
@@ -25,6 +25,7 @@ typedef struct work {
     const mzv_remez_spec *spec;
     uint32_t n;          /* coefficients of the basis */
     uint32_t n_grid;     /* points of one interval */
+    uint32_t n_golden;   /* steps that narrow a bracket to an eighth of the tolerance: enough at a kink too */
     long double largest; /* |w f| on the grid */
     long double level;   /* L of the last reference, signed */
     long double *x, *f, *w; /* the grid, n_on * n_grid */
@@ -186,22 +187,21 @@ static mzv_status solve(work *k) {
 
 /* The largest error of p's sign between a and b, which hold one extremum, by golden sections. */
 static point refine(const work *k, point p, long double a, long double b) {
-    const long double golden = 0.61803398874989484820L;
     const long double sign = p.error < 0 ? -1 : 1;
-    long double x1 = b - golden * (b - a), x2 = a + golden * (b - a);
+    long double x1 = b - GOLDEN * (b - a), x2 = a + GOLDEN * (b - a);
     long double e1 = sign * error_at(k, x1), e2 = sign * error_at(k, x2);
-    for (uint32_t i = 0; i < GOLDEN_STEPS; i++) {
+    for (uint32_t i = 0; i < k->n_golden; i++) {
         if (e1 > e2) {
             b = x2;
             x2 = x1;
             e2 = e1;
-            x1 = b - golden * (b - a);
+            x1 = b - GOLDEN * (b - a);
             e1 = sign * error_at(k, x1);
         } else {
             a = x1;
             x1 = x2;
             e1 = e2;
-            x2 = a + golden * (b - a);
+            x2 = a + GOLDEN * (b - a);
             e2 = sign * error_at(k, x2);
         }
     }
@@ -328,6 +328,7 @@ static mzv_status take_room(work *k, long double **block, const mzv_remez_spec *
     k->spec = s;
     k->n = (uint32_t)n;
     k->n_grid = (uint32_t)grid;
+    k->n_golden = (uint32_t)ceill(logl(s->tolerance / 8) / logl(GOLDEN));
     MZV_TRY(MZV_NEW(block, 3 * all + n + (n + 1) * (n + 2) + (n + 1), "remez: grid and matrix"));
     k->x = *block;
     k->f = k->x + all;
