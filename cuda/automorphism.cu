@@ -1,5 +1,6 @@
 /* r(X) = a(X^galois): a permutation of the values of a row, the same for all rows. */
 #include "device.cuh"
+#include "permute.cuh"
 
 using namespace mzv_cuda;
 
@@ -13,20 +14,11 @@ struct AutomorphismArgs {
     uint32_t log_n, galois;
 };
 
-__device__ __forceinline__ uint32_t bit_reverse(uint32_t x, uint32_t bits) {
-    return __brev(x) >> (32 - bits);
-}
-
-/* Value k is a(psi^e) with e = 2 rev(k) + 1, so value k of r is the value of a with exponent e galois mod 2N.
- */
 __global__ void automorphism_kernel(const __grid_constant__ AutomorphismArgs args) {
     const uint32_t k = blockIdx.x * blockDim.x + threadIdx.x;
-    const uint32_t exponent =
-        (2 * bit_reverse(k, args.log_n) + 1) * args.galois; /* mod 2^32, a multiple of 2N */
-    const uint32_t half = (exponent >> 1) & ((1u << args.log_n) - 1);
     const size_t row = static_cast<size_t>(blockIdx.y) << args.log_n;
     args.r.base[blockIdx.z * args.r.stride + row + k] =
-        args.a.base[blockIdx.z * args.a.stride + row + bit_reverse(half, args.log_n)];
+        args.a.base[blockIdx.z * args.a.stride + row + permuted(k, args.log_n, args.galois)];
 }
 
 } // namespace

@@ -33,12 +33,12 @@ mzv_status mzv_cuda_add_const(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint
 /* ntt.cu */
 mzv_status mzv_cuda_ntt(mzv_stream *s, mzv_poly r);
 mzv_status mzv_cuda_intt(mzv_stream *s, mzv_poly r);
+mzv_status mzv_cuda_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride);
 
 /* automorphism.cu */
 mzv_status mzv_cuda_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t galois);
 
 /* basis.cu */
-mzv_status mzv_cuda_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride);
 mzv_status mzv_cuda_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a);
 mzv_status mzv_cuda_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a);
 

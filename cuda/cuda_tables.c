@@ -1,6 +1,7 @@
 /* Host side of the CUDA backend's tables: moduli, products of ranges of primes, twiddles. */
 #include "cuda_tables.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/try.h"
@@ -28,14 +29,13 @@ static mzv_status check_chain(const mzv_chain *chain) {
     return MZV_OK;
 }
 
-static void fill_prime(mzv_cuda_prime *out, mzv_modulus m, uint32_t log_n, bool fp64) {
+static void fill_prime(mzv_cuda_prime *out, mzv_modulus m, uint32_t log_n) {
     const uint32_t k = m.shift + 1;
     const uint64_t n_inv = mzv_mod_inverse((uint64_t)1 << log_n, m);
     *out = (mzv_cuda_prime) {
         .p = m.p,
         .mu = m.mu >> 1, /* floor(floor(2^(k+63) / p) / 2) = floor(2^(k+62) / p) */
         .shift = k - 2,
-        .fp64 = fp64 && k <= MZV_CUDA_FP64_PRIME_BITS,
         .one = mzv_factor_make(1, m),
         .carry = mzv_factor_make(mzv_mod_reduce((mzv_u128)1 << 64, m), m),
         .n_inv = mzv_factor_make(n_inv, m),
@@ -63,19 +63,24 @@ mzv_status mzv_cuda_tables_fill(mzv_cuda_tables *out, const mzv_chain *chain, bo
     out->log_n = chain->log_n;
     out->n_p = chain->n_p;
     out->n_primes = chain->n_p + chain->n_q;
+    out->fp64 = fp64;
     memcpy(out->primes, chain->primes, out->n_primes * sizeof out->primes[0]);
     out->chain = (mzv_chain) { chain->log_n, chain->n_p, chain->n_q, out->primes };
     for (uint32_t i = 0; i < out->n_primes; i++) {
         out->modulus[i] = mzv_modulus_make(chain->primes[i]);
-        fill_prime(&out->prime[i], out->modulus[i], chain->log_n, fp64);
+        fill_prime(&out->prime[i], out->modulus[i], chain->log_n);
+        const uint32_t bits = mzv_bit_length(chain->primes[i]);
+        out->fp64 = out->fp64 && bits >= MZV_CUDA_FP64_MIN_BITS && bits <= MZV_CUDA_FP64_MAX_BITS;
     }
     for (uint32_t t = 0; t < out->n_primes; t++) fill_products(out, t);
     return MZV_OK;
 }
 
-size_t mzv_cuda_twiddle_bytes(const mzv_cuda_tables *tables, uint32_t t) {
-    return (tables->prime[t].fp64 ? sizeof(double) : sizeof(mzv_factor)) << tables->log_n;
+size_t mzv_cuda_twiddle_bytes(const mzv_cuda_tables *tables) {
+    return (tables->fp64 ? sizeof(double) : sizeof(mzv_factor)) << tables->log_n;
 }
+
+static double centred(uint64_t x, uint64_t p) { return x > p / 2 ? -(double)(p - x) : (double)x; }
 
 static uint32_t bit_reverse(uint32_t x, uint32_t bits) {
     uint32_t r = 0;
@@ -87,12 +92,12 @@ static uint32_t bit_reverse(uint32_t x, uint32_t bits) {
 static void fill_powers(const mzv_cuda_tables *tables, uint32_t t, uint64_t root, void *out) {
     const mzv_modulus m = tables->modulus[t];
     mzv_factor *factors = out;
-    double *centred = out;
+    double *doubles = out;
     uint64_t power = 1;
     for (uint32_t i = 0; i < 1u << tables->log_n; i++) {
         const uint32_t at = bit_reverse(i, tables->log_n);
-        if (tables->prime[t].fp64)
-            centred[at] = power > m.p / 2 ? -(double)(m.p - power) : (double)power;
+        if (tables->fp64)
+            doubles[at] = centred(power, m.p);
         else
             factors[at] = mzv_factor_make(power, m);
         power = mzv_mod_mul(power, root, m);
@@ -104,6 +109,16 @@ void mzv_cuda_twiddles(const mzv_cuda_tables *tables, uint32_t t, void *forward,
     const uint64_t psi = mzv_root_of_unity(m.p, (uint64_t)2 << tables->log_n);
     fill_powers(tables, t, psi, forward);
     fill_powers(tables, t, mzv_mod_inverse(psi, m), inverse);
+}
+
+void mzv_cuda_weights(const mzv_cuda_tables *tables, double *out) {
+    const uint32_t n = tables->n_primes;
+    for (uint32_t i = 0; i < n * n; i++) {
+        const double w = centred(tables->inverse[i], tables->primes[i % n]);
+        const double high = rint(w * 0x1p-25);
+        out[2 * i] = high * MZV_CUDA_FP64_WEIGHT_SCALE;
+        out[2 * i + 1] = (w - high * 0x1p25) * MZV_CUDA_FP64_WEIGHT_SCALE;
+    }
 }
 
 uint64_t mzv_cuda_range_product(const mzv_cuda_tables *tables, uint32_t t, uint32_t begin, uint32_t end) {

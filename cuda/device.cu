@@ -67,6 +67,15 @@ mzv_status read_capability(int device, int *major, int *minor) {
     return MZV_OK;
 }
 
+mzv_status read_limits(Backend *be) {
+    int shared_bytes = 0, n_processors = 0;
+    MZV_CUDA_TRY(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, be->device));
+    MZV_CUDA_TRY(cudaDeviceGetAttribute(&n_processors, cudaDevAttrMultiProcessorCount, be->device));
+    be->shared_bytes = static_cast<size_t>(shared_bytes);
+    be->n_processors = static_cast<uint32_t>(n_processors);
+    return MZV_OK;
+}
+
 mzv_status create_pool(Backend *be) {
     cudaMemPoolProps properties = {};
     properties.allocType = cudaMemAllocationTypePinned;
@@ -78,50 +87,6 @@ mzv_status create_pool(Backend *be) {
     return MZV_OK;
 }
 
-size_t twiddle_bytes_total(const mzv_cuda_tables &tables) {
-    size_t bytes = 0;
-    for (uint32_t t = 0; t < tables.n_primes; t++) bytes += 2 * mzv_cuda_twiddle_bytes(&tables, t);
-    return bytes;
-}
-
-/* Computes and uploads the twiddles prime by prime through `staging`, and notes where they lie. */
-mzv_status upload_twiddles(Backend *be, unsigned char *staging) {
-    unsigned char *at = static_cast<unsigned char *>(be->twiddles);
-    for (uint32_t t = 0; t < be->tables.n_primes; t++) {
-        const size_t bytes = mzv_cuda_twiddle_bytes(&be->tables, t);
-        mzv_cuda_twiddles(&be->tables, t, staging, staging + bytes);
-        MZV_CUDA_TRY(cudaMemcpy(at, staging, 2 * bytes, cudaMemcpyHostToDevice));
-        be->tables.prime[t].forward = at;
-        be->tables.prime[t].inverse = at + bytes;
-        at += 2 * bytes;
-    }
-    return MZV_OK;
-}
-
-mzv_status create_twiddles(Backend *be) {
-    MZV_CUDA_TRY(cudaMalloc(&be->twiddles, twiddle_bytes_total(be->tables)));
-    unsigned char *staging = nullptr;
-    MZV_TRY(MZV_NEW(&staging, 2 * (sizeof(mzv_factor) << be->tables.log_n), "cuda: twiddles"));
-    const mzv_status status = upload_twiddles(be, staging);
-    mzv_free(staging);
-    return status;
-}
-
-mzv_status create_constants(Backend *be) {
-    const mzv_cuda_tables &tables = be->tables;
-    const size_t prime_bytes = tables.n_primes * sizeof tables.prime[0];
-    const size_t inverse_bytes =
-        static_cast<size_t>(tables.n_primes) * tables.n_primes * sizeof tables.inverse[0];
-    void *primes = nullptr, *inverse = nullptr;
-    MZV_CUDA_TRY(cudaMalloc(&primes, prime_bytes));
-    be->primes = static_cast<mzv_cuda_prime *>(primes);
-    MZV_CUDA_TRY(cudaMalloc(&inverse, inverse_bytes));
-    be->inverse = static_cast<uint64_t *>(inverse);
-    MZV_CUDA_TRY(cudaMemcpy(primes, tables.prime, prime_bytes, cudaMemcpyHostToDevice));
-    MZV_CUDA_TRY(cudaMemcpy(inverse, tables.inverse, inverse_bytes, cudaMemcpyHostToDevice));
-    return MZV_OK;
-}
-
 mzv_status build(Backend *be, const mzv_chain *chain, Variant variant) {
     int major = 0, minor = 0;
     MZV_TRY(select_device(be->device));
@@ -130,9 +95,13 @@ mzv_status build(Backend *be, const mzv_chain *chain, Variant variant) {
     snprintf(be->name, sizeof be->name, "cuda/sm_%d%d", major, minor);
     const bool fp64 = variant == Variant::kFp64 || (variant == Variant::kBest && fp64_is_fast(major, minor));
     MZV_TRY(mzv_cuda_tables_fill(&be->tables, chain, fp64));
+    if (variant == Variant::kFp64 && !be->tables.fp64)
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "cuda: the arithmetic \"fp64\" needs primes of %d to %d bits; use \"integer\"",
+                        MZV_CUDA_FP64_MIN_BITS, MZV_CUDA_FP64_MAX_BITS);
+    MZV_TRY(read_limits(be));
     MZV_TRY(create_pool(be));
-    MZV_TRY(create_twiddles(be)); /* before the constants, which hold their addresses */
-    return create_constants(be);
+    return create_tables(be);
 }
 
 /* What close-like functions may not report: the fault is in the device's state and the next call gives it. */
@@ -182,9 +151,7 @@ void mzv_cuda_close(mzv_backend *backend) {
     if (be == nullptr) return;
     if (be->device_set) {
         drop(cudaSetDevice(be->device));
-        drop(cudaFree(const_cast<mzv_cuda_prime *>(be->primes)));
-        drop(cudaFree(const_cast<uint64_t *>(be->inverse)));
-        drop(cudaFree(be->twiddles));
+        drop(destroy_tables(be));
         if (be->pool != nullptr) drop(cudaMemPoolDestroy(be->pool));
     }
     mzv_free(be);

@@ -8,14 +8,24 @@
 
 namespace mzv_cuda {
 
+/* What kernels read of the tables, in device memory. */
+struct DeviceTables {
+    const mzv_cuda_prime *primes;            /* one per prime of the chain */
+    const uint64_t *inverse;                 /* [f][t]: f^-1 mod t, n_primes apart */
+    const uint64_t *prefix, *prefix_inverse; /* as in mzv_cuda_tables, MZV_MAX_PRIMES apart */
+    const void *weights; /* `inverse` in the form of the arithmetic: [f][t], n_primes apart */
+    uint32_t n_primes;
+};
+
 struct Backend {
     int device;
-    bool device_set; /* false until the device answered: nothing to release on it before */
-    char name[24];   /* "cuda/sm_90" */
+    bool device_set;       /* false until the device answered: nothing to release on it before */
+    char name[24];         /* "cuda/sm_90" */
+    size_t shared_bytes;   /* shared memory that one block may have */
+    uint32_t n_processors; /* multiprocessors */
     cudaMemPool_t pool;
-    const mzv_cuda_prime *primes; /* device, one per prime of the chain */
-    const uint64_t *inverse;      /* device copy of tables.inverse */
-    void *twiddles;               /* device, all tables in one block */
+    void *twiddles, *constants; /* device, the blocks of device_tables */
+    DeviceTables device_tables;
     mzv_cuda_tables tables;
 };
 
@@ -31,6 +41,12 @@ struct Stream {
 struct Rows {
     uint32_t n;
     uint8_t src[MZV_MAX_PRIMES], dst[MZV_MAX_PRIMES], prime[MZV_MAX_PRIMES];
+};
+
+/* A set of primes, up to three runs of the chain, and the rows that hold them. */
+struct Ranges {
+    uint32_t n, n_rows;                /* runs; primes in all */
+    uint8_t begin[3], size[3], row[3]; /* first prime, number of primes, row of the first */
 };
 
 /* One word pair per entry of a Rows: constants travel as kernel parameters. */
@@ -72,14 +88,38 @@ inline Rows rows_of(const mzv_cuda_tables &tables, mzv_basis b) {
     return rows;
 }
 
+/* The same entries, in place in the destination. */
+inline Rows in_place(const Rows &rows) {
+    Rows out = rows;
+    for (uint32_t i = 0; i < rows.n; i++) out.src[i] = rows.dst[i];
+    return out;
+}
+
 /* Makes the stream's device current and reports what an earlier `free` could not. Starts every operation. */
 mzv_status enter(mzv_stream *s) MZV_MUST_CHECK;
 
-/* ntt.cu. Rows of src (residues, or values) become values (or coefficients times scale[i]) in dst, which may
- * be src. `scale` includes N^-1. */
-mzv_status transform_forward(mzv_stream *s, Target r, const Rows &rows, uint32_t batch) MZV_MUST_CHECK;
-mzv_status transform_inverse(mzv_stream *s, Target r, Source a, const Rows &rows, const Factors &scale,
-                             uint32_t batch) MZV_MUST_CHECK;
+/* tables.cu. `destroy_tables` also takes what `create_tables` left when it failed. */
+mzv_status create_tables(Backend *be) MZV_MUST_CHECK;
+cudaError_t destroy_tables(Backend *be);
+
+/* ntt.cu: the passes of a transform along the columns and along the rows of the matrix of pass.cuh. Between
+ * them words have the form of the arithmetic. The second pass works in place, on rows dst of r. */
+/* Residues in rows src of a, or, if `lifts`, signed coefficients below 2^62. */
+mzv_status forward_columns(mzv_stream *s, Target r, Source a, bool lifts, const Rows &rows,
+                           uint32_t batch) MZV_MUST_CHECK;
+/* To residues; also copies rows `copied` of `extra` to r. */
+mzv_status forward_rows(mzv_stream *s, Target r, const Rows &rows, const Rows &copied, Source extra,
+                        uint32_t batch) MZV_MUST_CHECK;
+/* r = scale a - r, in residues; a in rows src of a. */
+mzv_status forward_rows_finish(mzv_stream *s, Target r, const Rows &rows, Source a, const Factors &scale,
+                               uint32_t batch) MZV_MUST_CHECK;
+/* From residues in rows src of a. */
+mzv_status inverse_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) MZV_MUST_CHECK;
+/* To residues times scale, which includes N^-1. */
+mzv_status inverse_columns(mzv_stream *s, Target r, const Rows &rows, const Factors &scale,
+                           uint32_t batch) MZV_MUST_CHECK;
+/* Blocks of the kernels along the rows. */
+Shape row_shape(uint32_t log_n, uint32_t n_rows, uint32_t batch);
 
 /* pointwise.cu. Copies rows src of a to rows dst of r. */
 mzv_status copy_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) MZV_MUST_CHECK;

@@ -23,11 +23,18 @@ struct Shape {
     size_t shared_bytes;
 };
 
+/* What a block may have without asking. */
+constexpr size_t kSharedBytes = 48 << 10;
+
 /* Queues kernel(args); nothing to do where the grid is empty. */
 template <class Args>
 mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cudaStream_t queue,
                   const Args &args) {
     if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return MZV_OK;
+    if (shape.shared_bytes > kSharedBytes)
+        MZV_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          static_cast<int>(shape.shared_bytes)));
     MZV_CUDA_LAUNCH(kernel, shape.grid, dim3(shape.threads), shape.shared_bytes, queue, args);
     const cudaError_t error = cudaGetLastError();
     if (error != cudaSuccess)

@@ -1,237 +1,266 @@
-/* Negacyclic transforms of rows of N = 2^log_n words in two passes over memory: a row is a matrix of 2^c rows
- * by 2^r columns, c = log_n / 2, r = log_n - c. The forward transform does the first c stages of [LN16, Alg.
- * 1] down the columns and the last r along the rows; the inverse [LN16, Alg. 2] does the opposite. Each block
- * takes a tile of whole lines (columns or rows) into shared memory and works in register steps of up to three
- * stages (radix 8). Between the passes the words stay in their arithmetic's own form, not reduced. */
-#include "arith.cuh"
+/* Negacyclic transforms of rows of N words in two passes over memory: see pass.cuh. Between the passes the
+ * words stay in their arithmetic's own form. */
 #include "device.cuh"
+#include "pass.cuh"
 
 using namespace mzv_cuda;
 
 namespace {
 
-constexpr uint32_t kLogTile = 11;          /* words of a tile, log2; less when a row is shorter */
-constexpr uint32_t kLogWordsPerThread = 3; /* a radix-8 step is one group a thread */
-
-struct NttArgs {
+struct ColumnArgs {
     Target r;
     Source a;
     const Prime *primes;
-    uint32_t log_n, log_columns; /* log2 of the columns of the matrix, r above */
-    uint32_t log_tile;
+    uint32_t log_n, log_columns; /* columns a block, log2 */
+    bool lifts;                  /* forward only: words of `a` are signed coefficients, not residues */
     Rows rows;
     Factors scale; /* inverse only */
 };
 
-/* Where the words of a tile lie. Line l, point x of the tile is word (x << point_shift) + (l << line_shift)
- * in shared memory, before padding. kAlongRows: lines are rows of the matrix, else columns. */
-template <bool kAlongRows> struct Tile {
-    uint32_t log_line, log_n_lines, first_line, log_columns;
-
-    __device__ explicit Tile(const NttArgs &args)
-        : log_line(kAlongRows ? args.log_columns : args.log_n - args.log_columns),
-          log_n_lines(args.log_tile - log_line), first_line(blockIdx.x << log_n_lines),
-          log_columns(args.log_columns) {}
-
-    __device__ __forceinline__ uint32_t shared_index(uint32_t line, uint32_t point) const {
-        const uint32_t i = kAlongRows ? (line << log_line) + point : (point << log_n_lines) + line;
-        return i + (i >> 4); /* one word of padding per 128 bytes spreads strides over the banks */
-    }
-    /* Word e of the tile in the order of addresses in memory: its line and point, and its place in the row.
-     */
-    __device__ __forceinline__ uint32_t line_of(uint32_t e) const {
-        return kAlongRows ? e >> log_line : e & ((1u << log_n_lines) - 1);
-    }
-    __device__ __forceinline__ uint32_t point_of(uint32_t e) const {
-        return kAlongRows ? e & ((1u << log_line) - 1) : e >> log_n_lines;
-    }
-    __device__ __forceinline__ uint32_t row_index(uint32_t e) const {
-        const uint32_t line = first_line + line_of(e);
-        return kAlongRows ? (line << log_columns) + point_of(e) : (point_of(e) << log_columns) + line;
-    }
-    /* Stage s of block b of a line has twiddle number (root(line) << s) + b. */
-    __device__ __forceinline__ uint32_t root(uint32_t line, uint32_t log_n) const {
-        return kAlongRows ? (1u << (log_n - log_columns)) + first_line + line : 1;
-    }
+struct RowArgs {
+    Target r;
+    Source a;
+    const Prime *primes;
+    uint32_t log_n;
+    Rows rows;
 };
 
-/* The words of one register step: stages first .. first+kStages-1 of a line join points that differ in
- * kStages bits; `group` numbers the other bits. */
-template <int kStages> struct Step {
-    uint32_t low_bits, base, block; /* point of word u: base + (u << low_bits) */
-
-    __device__ Step(uint32_t log_line, uint32_t first, uint32_t group)
-        : low_bits(log_line - first - kStages), base(0), block(group >> low_bits) {
-        base = (block << (low_bits + kStages)) | (group & ((1u << low_bits) - 1));
-    }
+struct ForwardRowArgs {
+    RowArgs pass;
+    Rows copied; /* rows copied from `extra` by the blocks after those of `pass` */
+    Source extra;
+    Factors scale; /* with kFinishes: r = scale a - r, a in the rows src of `extra` */
 };
 
-template <class A, int kStages>
-__device__ __forceinline__ void forward_butterflies(const A &arith, typename A::Word *x,
-                                                    const typename A::Twiddle *twiddles, uint32_t root) {
-#pragma unroll
-    for (int k = 0; k < kStages; k++) {
-        const int half = 1 << (kStages - 1 - k);
-#pragma unroll
-        for (int u = 0; u < 1 << kStages; u++)
-            if ((u & half) == 0)
-                arith.forward(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
-    }
+__device__ __forceinline__ size_t row_start(size_t stride, uint32_t row, uint32_t log_n) {
+    return blockIdx.z * stride + (static_cast<size_t>(row) << log_n);
 }
 
-template <class A, int kStages>
-__device__ __forceinline__ void inverse_butterflies(const A &arith, typename A::Word *x,
-                                                    const typename A::Twiddle *twiddles, uint32_t root) {
-#pragma unroll
-    for (int k = kStages - 1; k >= 0; k--) {
-        const int half = 1 << (kStages - 1 - k);
-#pragma unroll
-        for (int u = 0; u < 1 << kStages; u++)
-            if ((u & half) == 0)
-                arith.inverse(x[u], x[u + half], twiddles[(root << k) + (u >> (kStages - k))]);
-    }
-#pragma unroll
-    for (int u = 0; u < 1 << kStages; u++) x[u] = arith.settle(x[u]);
+/* This thread's column of a block of the matrix. */
+struct ColumnPlace {
+    uint32_t column, j, first; /* first: word of point 0 within the row of N */
+
+    __device__ __forceinline__ explicit ColumnPlace(uint32_t log_columns)
+        : column(threadIdx.x & ((1u << log_columns) - 1)), j(threadIdx.x >> log_columns),
+          first((blockIdx.x << log_columns) + column) {}
+};
+
+__device__ __forceinline__ uint64_t lifted_residue(int64_t v, const Prime &m) {
+    const uint64_t magnitude = v < 0 ? 0 - static_cast<uint64_t>(v) : static_cast<uint64_t>(v);
+    const uint64_t x = mul_factor(magnitude, m.one, m.p);
+    return v < 0 ? sub_mod(0, x, m.p) : x;
 }
 
-/* Stages first .. first+kStages-1 of every line of the tile. */
-template <class A, bool kAlongRows, bool kInverse, int kStages>
-__device__ __forceinline__ void step(const A &arith, const Tile<kAlongRows> &tile, typename A::Word *shared,
-                                     const typename A::Twiddle *twiddles, uint32_t first, uint32_t log_n) {
-    const uint32_t n_groups = 1u << (tile.log_line + tile.log_n_lines - kStages);
-    for (uint32_t g = threadIdx.x; g < n_groups; g += blockDim.x) {
-        const uint32_t log_groups = tile.log_line - kStages; /* of one line */
-        const uint32_t line = kAlongRows ? g >> log_groups : g & ((1u << tile.log_n_lines) - 1);
-        const uint32_t group = kAlongRows ? g & ((1u << log_groups) - 1) : g >> tile.log_n_lines;
-        const Step<kStages> s(tile.log_line, first, group);
-        const uint32_t root = (tile.root(line, log_n) << first) + s.block;
-        typename A::Word x[1 << kStages];
-#pragma unroll
-        for (int u = 0; u < 1 << kStages; u++)
-            x[u] = shared[tile.shared_index(line, s.base + (u << s.low_bits))];
-        if (kInverse)
-            inverse_butterflies<A, kStages>(arith, x, twiddles, root);
-        else
-            forward_butterflies<A, kStages>(arith, x, twiddles, root);
-#pragma unroll
-        for (int u = 0; u < 1 << kStages; u++)
-            shared[tile.shared_index(line, s.base + (u << s.low_bits))] = x[u];
-    }
-    __syncthreads();
-}
-
-template <class A, bool kAlongRows, bool kInverse>
-__device__ __forceinline__ void steps(const A &arith, const Tile<kAlongRows> &tile, typename A::Word *shared,
-                                      const Prime &m, uint32_t log_n) {
-    using Twiddle = typename A::Twiddle;
-    const Twiddle *twiddles = static_cast<const Twiddle *>(kInverse ? m.inverse : m.forward);
-    for (uint32_t done = 0; done < tile.log_line;) {
-        const uint32_t left = tile.log_line - done;
-        const uint32_t n = left >= 3 ? 3 : left;
-        const uint32_t first = kInverse ? left - n : done;
-        if (n == 3)
-            step<A, kAlongRows, kInverse, 3>(arith, tile, shared, twiddles, first, log_n);
-        else if (n == 2)
-            step<A, kAlongRows, kInverse, 2>(arith, tile, shared, twiddles, first, log_n);
-        else
-            step<A, kAlongRows, kInverse, 1>(arith, tile, shared, twiddles, first, log_n);
-        done += n;
-    }
-}
-
-/* One pass. The first pass reads residues, the last writes them. */
-template <class A, bool kAlongRows, bool kInverse>
-__global__ void ntt_pass_kernel(const __grid_constant__ NttArgs args) {
+/* The first pass: reads residues, or reduces signed coefficients. */
+template <class A, int kLog> __global__ void forward_columns_kernel(const __grid_constant__ ColumnArgs args) {
+    using L = Line<kLog>;
     MZV_CUDA_SHARED(typename A::Word, shared);
-    constexpr bool kFirst = kAlongRows == kInverse;
     const uint32_t i = blockIdx.y;
     const Prime &m = args.primes[args.rows.prime[i]];
     const A arith(m);
-    const Tile<kAlongRows> tile(args);
-    const uint64_t *a =
-        args.a.base + blockIdx.z * args.a.stride + (static_cast<size_t>(args.rows.src[i]) << args.log_n);
-    uint64_t *r =
-        args.r.base + blockIdx.z * args.r.stride + (static_cast<size_t>(args.rows.dst[i]) << args.log_n);
-
-    for (uint32_t e = threadIdx.x; e < 1u << args.log_tile; e += blockDim.x) {
-        const uint64_t word = a[tile.row_index(e)];
-        shared[tile.shared_index(tile.line_of(e), tile.point_of(e))] =
-            kFirst ? arith.load(word) : arith.unpack(word);
+    const ColumnPlace at(args.log_columns);
+    const uint64_t *a = args.a.base + row_start(args.a.stride, args.rows.src[i], args.log_n) + at.first;
+    uint64_t *r = args.r.base + row_start(args.r.stride, args.rows.dst[i], args.log_n) + at.first;
+    typename A::Word x[L::kWords];
+#pragma unroll
+    for (int u = 0; u < L::kWords; u++) {
+        const uint64_t word = a[L::strided(at.j, u) << kLogRow];
+        x[u] = arith.load(args.lifts ? lifted_residue(static_cast<int64_t>(word), m) : word);
     }
-    __syncthreads();
-    steps<A, kAlongRows, kInverse>(arith, tile, shared, m, args.log_n);
-    for (uint32_t e = threadIdx.x; e < 1u << args.log_tile; e += blockDim.x) {
-        const typename A::Word x = shared[tile.shared_index(tile.line_of(e), tile.point_of(e))];
-        uint64_t word;
-        if (kFirst)
-            word = arith.pack(arith.settle(x));
-        else if (kInverse)
-            word = arith.canonical(arith.scale(x, args.scale.f[i]));
-        else
-            word = arith.canonical(x);
-        r[tile.row_index(e)] = word;
+    forward_line<A, kLog, false>(arith, x, { shared + at.column, 1u << args.log_columns, at.j },
+                                 forward_twiddles<A>(m), 1);
+#pragma unroll
+    for (int u = 0; u < L::kWords; u++)
+        r[L::consecutive(at.j, u) << kLogRow] = arith.pack(arith.settle(x[u]));
+}
+
+/* The last pass: writes residues times scale, which includes N^-1. */
+template <class A, int kLog> __global__ void inverse_columns_kernel(const __grid_constant__ ColumnArgs args) {
+    using L = Line<kLog>;
+    MZV_CUDA_SHARED(typename A::Word, shared);
+    const uint32_t i = blockIdx.y;
+    const Prime &m = args.primes[args.rows.prime[i]];
+    const A arith(m);
+    const ColumnPlace at(args.log_columns);
+    const uint64_t *a = args.a.base + row_start(args.a.stride, args.rows.src[i], args.log_n) + at.first;
+    uint64_t *r = args.r.base + row_start(args.r.stride, args.rows.dst[i], args.log_n) + at.first;
+    typename A::Word x[L::kWords];
+#pragma unroll
+    for (int u = 0; u < L::kWords; u++) x[u] = arith.unpack(a[L::consecutive(at.j, u) << kLogRow]);
+    inverse_line<A, kLog, false>(arith, x, { shared + at.column, 1u << args.log_columns, at.j },
+                                 inverse_twiddles<A>(m), 1);
+    const typename A::Twiddle scale = arith.factor(args.scale.f[i]);
+#pragma unroll
+    for (int u = 0; u < L::kWords; u++)
+        r[L::strided(at.j, u) << kLogRow] = arith.canonical(arith.twist(x[u], scale));
+}
+
+template <class A>
+__global__ __launch_bounds__(kRowThreads) void inverse_rows_kernel(const __grid_constant__ RowArgs args) {
+    MZV_CUDA_SHARED(typename A::Word, shared);
+    const uint32_t i = blockIdx.y;
+    const Prime &m = args.primes[args.rows.prime[i]];
+    const A arith(m);
+    const RowPlace at;
+    const uint64_t *a = args.a.base + row_start(args.a.stride, args.rows.src[i], args.log_n);
+    uint64_t *r = args.r.base + row_start(args.r.stride, args.rows.dst[i], args.log_n);
+    typename A::Word x[Row::kWords];
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) x[u] = arith.load(a[at.word(u)]);
+    inverse_row<A>(arith, x, at.place(shared), m, at.root(args.log_n));
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = arith.pack(x[u]);
+}
+
+/* The words of a row of the matrix that this thread would transform, copied. */
+__device__ __forceinline__ void copy_row(uint64_t *r, const uint64_t *a, const RowPlace &at) {
+    uint64_t x[Row::kWords];
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) x[u] = a[at.word(u)];
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = x[u];
+}
+
+/* r = x, or scale a - x, in residues. */
+template <class A, bool kFinishes>
+__global__
+__launch_bounds__(kRowThreads) void forward_rows_kernel(const __grid_constant__ ForwardRowArgs args) {
+    MZV_CUDA_SHARED(typename A::Word, shared);
+    const RowArgs &pass = args.pass;
+    const uint32_t i = blockIdx.y;
+    const RowPlace at;
+    if (i >= pass.rows.n) {
+        const uint32_t c = i - pass.rows.n;
+        copy_row(pass.r.base + row_start(pass.r.stride, args.copied.dst[c], pass.log_n),
+                 args.extra.base + row_start(args.extra.stride, args.copied.src[c], pass.log_n), at);
+        return;
     }
-}
-
-Shape shape_of(const NttArgs &args, uint32_t batch) {
-    const uint32_t tile = 1u << args.log_tile;
-    return { dim3(1u << (args.log_n - args.log_tile), args.rows.n, batch), tile >> kLogWordsPerThread,
-             (tile + tile / 16) * sizeof(uint64_t) };
-}
-
-template <class A, bool kInverse> mzv_status two_passes(mzv_stream *s, NttArgs args, uint32_t batch) {
-    const char *op = kInverse ? "intt" : "ntt";
-    const Shape shape = shape_of(args, batch);
-    MZV_TRY(launch(op, ntt_pass_kernel<A, kInverse, kInverse>, shape, stream_of(s)->queue, args));
-    args.a = { args.r.base, args.r.stride }; /* the second pass works in place */
-    for (uint32_t i = 0; i < args.rows.n; i++) args.rows.src[i] = args.rows.dst[i];
-    return launch(op, ntt_pass_kernel<A, !kInverse, kInverse>, shape, stream_of(s)->queue, args);
-}
-
-/* The entries of args whose prime uses the arithmetic `fp64`. */
-NttArgs entries_with(const NttArgs &args, const mzv_cuda_tables &tables, uint32_t fp64) {
-    NttArgs out = args;
-    out.rows.n = 0;
-    for (uint32_t i = 0; i < args.rows.n; i++) {
-        if (tables.prime[args.rows.prime[i]].fp64 != fp64) continue;
-        out.scale.f[out.rows.n] = args.scale.f[i];
-        append_row(out.rows, args.rows.src[i], args.rows.dst[i], args.rows.prime[i]);
+    const Prime &m = pass.primes[pass.rows.prime[i]];
+    const A arith(m);
+    uint64_t *r = pass.r.base + row_start(pass.r.stride, pass.rows.dst[i], pass.log_n);
+    typename A::Word x[Row::kWords];
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) x[u] = arith.unpack(r[at.word(u)]);
+    forward_row<A>(arith, x, at.place(shared), m, at.root(pass.log_n));
+    if constexpr (kFinishes) {
+        const uint64_t *a = args.extra.base + row_start(args.extra.stride, pass.rows.src[i], pass.log_n);
+        const typename A::Twiddle scale = arith.factor(args.scale.f[i]);
+#pragma unroll
+        for (int u = 0; u < Row::kWords; u++)
+            x[u] = arith.minus(arith.twist(arith.load(a[at.word(u)]), scale), x[u]);
     }
-    return out;
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = arith.canonical(x[u]);
 }
 
-template <bool kInverse> mzv_status transform(mzv_stream *s, const NttArgs &args, uint32_t batch) {
-    const mzv_cuda_tables &tables = tables_of(s);
-    MZV_TRY((two_passes<Fp64Arith, kInverse>(s, entries_with(args, tables, 1), batch)));
-    return two_passes<IntegerArith, kInverse>(s, entries_with(args, tables, 0), batch);
+/* Threads of the kernels along columns: as many columns as 256 threads and 4096 words allow. */
+template <class A, int kLog> struct ColumnShape {
+    using L = Line<kLog>;
+    static constexpr int kLogByWords = 12 - kLog, kLogByThreads = 8 - L::kLow;
+    static constexpr int kLogColumns = kLogByWords < kLogByThreads ? kLogByWords : kLogByThreads;
+    static_assert(kLogColumns <= kLogRow && L::kShared << kLogColumns <= 48 << 7, "fits everywhere");
+
+    static Shape shape(uint32_t n_rows, uint32_t batch) {
+        return { dim3(1u << (kLogRow - kLogColumns), n_rows, batch), 1u << (kLogColumns + L::kLow),
+                 (static_cast<size_t>(L::kShared) << kLogColumns) * sizeof(uint64_t) };
+    }
+};
+
+template <class A, bool kInverse, int kLog>
+mzv_status launch_columns(mzv_stream *s, ColumnArgs args, uint32_t batch) {
+    if (args.log_n != kLog + kLogRow) {
+        if constexpr (kLog < kMaxLogColumn) return launch_columns<A, kInverse, kLog + 1>(s, args, batch);
+    }
+    using S = ColumnShape<A, kLog>;
+    args.log_columns = S::kLogColumns;
+    if constexpr (kInverse)
+        return launch("intt", inverse_columns_kernel<A, kLog>, S::shape(args.rows.n, batch),
+                      stream_of(s)->queue, args);
+    else
+        return launch("ntt", forward_columns_kernel<A, kLog>, S::shape(args.rows.n, batch),
+                      stream_of(s)->queue, args);
 }
 
-NttArgs arguments(const mzv_stream *s, Target r, Source a, const Rows &rows, const Factors &scale) {
-    const uint32_t log_tile = s->log_n < kLogTile ? s->log_n : kLogTile;
-    return { r, a, backend_of(s)->primes, s->log_n, s->log_n - s->log_n / 2, log_tile, rows, scale };
+template <bool kInverse> mzv_status columns(mzv_stream *s, const ColumnArgs &args, uint32_t batch) {
+    return tables_of(s).fp64 ? launch_columns<Fp64Arith, kInverse, kMinLogColumn>(s, args, batch)
+                             : launch_columns<IntegerArith, kInverse, kMinLogColumn>(s, args, batch);
+}
+
+template <bool kFinishes>
+mzv_status forward_rows(mzv_stream *s, const char *op, const ForwardRowArgs &args, uint32_t batch) {
+    const Shape shape = row_shape(s->log_n, args.pass.rows.n + args.copied.n, batch);
+    return launch(op,
+                  tables_of(s).fp64 ? forward_rows_kernel<Fp64Arith, kFinishes>
+                                    : forward_rows_kernel<IntegerArith, kFinishes>,
+                  shape, stream_of(s)->queue, args);
 }
 
 } // namespace
 
-mzv_status mzv_cuda::transform_forward(mzv_stream *s, Target r, const Rows &rows, uint32_t batch) {
-    return transform<false>(s, arguments(s, r, { r.base, r.stride }, rows, Factors()), batch);
+Shape mzv_cuda::row_shape(uint32_t log_n, uint32_t n_rows, uint32_t batch) {
+    const uint32_t n_lines = 1u << (log_n - kLogRow);
+    const uint32_t per_block = n_lines < kRowsPerBlock ? n_lines : kRowsPerBlock;
+    return { dim3(n_lines / per_block, n_rows, batch), per_block * Row::kThreads,
+             static_cast<size_t>(per_block) * Row::kShared * sizeof(uint64_t) };
 }
 
-mzv_status mzv_cuda::transform_inverse(mzv_stream *s, Target r, Source a, const Rows &rows,
-                                       const Factors &scale, uint32_t batch) {
-    return transform<true>(s, arguments(s, r, a, rows, scale), batch);
+mzv_status mzv_cuda::forward_rows(mzv_stream *s, Target r, const Rows &rows, const Rows &copied, Source extra,
+                                  uint32_t batch) {
+    const RowArgs pass = { r, {}, backend_of(s)->device_tables.primes, s->log_n, rows };
+    return ::forward_rows<false>(s, "ntt", { pass, copied, extra, {} }, batch);
+}
+
+mzv_status mzv_cuda::forward_rows_finish(mzv_stream *s, Target r, const Rows &rows, Source a,
+                                         const Factors &scale, uint32_t batch) {
+    const RowArgs pass = { r, {}, backend_of(s)->device_tables.primes, s->log_n, rows };
+    return ::forward_rows<true>(s, "mod_down", { pass, {}, a, scale }, batch);
+}
+
+mzv_status mzv_cuda::inverse_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) {
+    const RowArgs args = { r, a, backend_of(s)->device_tables.primes, s->log_n, rows };
+    return launch("intt",
+                  tables_of(s).fp64 ? inverse_rows_kernel<Fp64Arith> : inverse_rows_kernel<IntegerArith>,
+                  row_shape(s->log_n, rows.n, batch), stream_of(s)->queue, args);
+}
+
+mzv_status mzv_cuda::forward_columns(mzv_stream *s, Target r, Source a, bool lifts, const Rows &rows,
+                                     uint32_t batch) {
+    const ColumnArgs args = { r, a, backend_of(s)->device_tables.primes, s->log_n, 0, lifts, rows, {} };
+    return columns<false>(s, args, batch);
+}
+
+mzv_status mzv_cuda::inverse_columns(mzv_stream *s, Target r, const Rows &rows, const Factors &scale,
+                                     uint32_t batch) {
+    const ColumnArgs args = {
+        r,    { r.base, r.stride }, backend_of(s)->device_tables.primes, s->log_n, 0, false, in_place(rows),
+        scale
+    };
+    return columns<true>(s, args, batch);
 }
 
 mzv_status mzv_cuda_ntt(mzv_stream *s, mzv_poly r) {
     MZV_TRY(enter(s));
-    return transform_forward(s, target(r), rows_of(tables_of(s), r.basis), r.batch);
+    const Rows rows = rows_of(tables_of(s), r.basis);
+    MZV_TRY(forward_columns(s, target(r), { r.base, r.stride }, false, rows, r.batch));
+    return forward_rows(s, target(r), rows, {}, {}, r.batch);
 }
 
 mzv_status mzv_cuda_intt(mzv_stream *s, mzv_poly r) {
     MZV_TRY(enter(s));
     const mzv_cuda_tables &tables = tables_of(s);
     const Rows rows = rows_of(tables, r.basis);
-    Factors scale = {};
-    for (uint32_t i = 0; i < rows.n; i++) scale.f[i] = tables.prime[rows.prime[i]].n_inv;
-    return transform_inverse(s, target(r), { r.base, r.stride }, rows, scale, r.batch);
+    Factors n_inverse = {};
+    for (uint32_t i = 0; i < rows.n; i++) n_inverse.f[i] = tables.prime[rows.prime[i]].n_inv;
+    MZV_TRY(inverse_rows(s, target(r), { r.base, r.stride }, rows, r.batch));
+    return inverse_columns(s, target(r), rows, n_inverse, r.batch);
+}
+
+mzv_status mzv_cuda_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
+    MZV_TRY(enter(s));
+    const Rows rows = rows_of(tables_of(s), r.basis);
+    Rows from_one = rows;
+    for (uint32_t i = 0; i < rows.n; i++) from_one.src[i] = 0; /* v serves every row */
+    const Source coefficients = { reinterpret_cast<const uint64_t *>(v), stride };
+    MZV_TRY(forward_columns(s, target(r), coefficients, true, from_one, r.batch));
+    return forward_rows(s, target(r), rows, {}, {}, r.batch);
 }

@@ -117,7 +117,7 @@ static_assert((1u << MZV_CUDA_MIN_LOG_N) % (2 * kThreads) == 0, "a row is a whol
 template <class Op> mzv_status binary(const char *op, mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b) {
     MZV_TRY(enter(s));
     const BinaryArgs args = { target(r), source(a),
-                              source(b), backend_of(s)->primes,
+                              source(b), backend_of(s)->device_tables.primes,
                               s->log_n,  rows_of(tables_of(s), r.basis) };
     return launch(op, binary_kernel<Op>, shape_of(s->log_n, args.rows, r.batch), stream_of(s)->queue, args);
 }
@@ -128,7 +128,7 @@ mzv_status constant(const char *op, mzv_stream *s, mzv_poly r, mzv_cpoly a, cons
     MZV_TRY(enter(s));
     const mzv_cuda_tables &tables = tables_of(s);
     ConstantArgs args = {
-        target(r), source(a), backend_of(s)->primes, s->log_n, rows_of(tables, r.basis), {}
+        target(r), source(a), backend_of(s)->device_tables.primes, s->log_n, rows_of(tables, r.basis), {}
     };
     for (uint32_t i = 0; c != nullptr && i < args.rows.n; i++)
         args.c.f[i] = mzv_factor_make(c[i], tables.modulus[args.rows.prime[i]]);
@@ -138,7 +138,7 @@ mzv_status constant(const char *op, mzv_stream *s, mzv_poly r, mzv_cpoly a, cons
 } // namespace
 
 mzv_status mzv_cuda::copy_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) {
-    const ConstantArgs args = { r, a, backend_of(s)->primes, s->log_n, rows, {} };
+    const ConstantArgs args = { r, a, backend_of(s)->device_tables.primes, s->log_n, rows, {} };
     return launch("copy", constant_kernel<Copy>, shape_of(s->log_n, rows, batch), stream_of(s)->queue, args);
 }
 

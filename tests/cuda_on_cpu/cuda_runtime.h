@@ -20,6 +20,9 @@
 struct alignas(16) ulonglong2 {
     unsigned long long x, y;
 };
+struct alignas(16) double2 {
+    double x, y;
+};
 
 // Kernel language: where a thread is, barriers, and what CUDA gives as functions.
 #define threadIdx (cuda_on_cpu::thread().index)
@@ -27,6 +30,9 @@ struct alignas(16) ulonglong2 {
 #define blockDim (cuda_on_cpu::block().dim)
 #define gridDim (cuda_on_cpu::block().grid)
 #define __syncthreads() cuda_on_cpu::barrier(__FILE__, __LINE__)
+#define __syncwarp() ((void)cuda_on_cpu::shuffle(0xffffffffu, 0u, 0))
+
+template <class T> T __ldg(const T *at) { return *at; }
 
 inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b) {
     return static_cast<unsigned long long>((static_cast<unsigned __int128>(a) * b) >> 64);
@@ -72,7 +78,13 @@ enum cudaError_t {
     cudaErrorLaunchFailure = 719,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
-enum cudaDeviceAttr { cudaDevAttrComputeCapabilityMajor = 75, cudaDevAttrComputeCapabilityMinor = 76 };
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+};
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 enum cudaMemAllocationType { cudaMemAllocationTypePinned = 1 };
 enum cudaMemLocationType { cudaMemLocationTypeDevice = 1 };
 enum cudaMemPoolAttr { cudaMemPoolAttrReleaseThreshold = 4 };
@@ -94,6 +106,7 @@ cudaError_t cudaGetLastError();
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaSetDevice(int device);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value);
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *properties);
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool);
@@ -115,10 +128,10 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);
 
 namespace cuda_on_cpu {
 // Queues a kernel; a shape that no device takes leaves cudaErrorInvalidConfiguration for cudaGetLastError.
-void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void()> body);
+void queue_kernel(const void *kernel, const Launch &launch, cudaStream_t stream, std::function<void()> body);
 } // namespace cuda_on_cpu
 
 #define MZV_CUDA_LAUNCH(kernel, grid, block, shared_bytes, queue, args)                                      \
-    cuda_on_cpu::queue_kernel({ grid, block, shared_bytes }, queue,                                          \
+    cuda_on_cpu::queue_kernel(reinterpret_cast<const void *>(kernel), { grid, block, shared_bytes }, queue,  \
                               [kernel = kernel, args = args] { kernel(args); })
 #define MZV_CUDA_SHARED(type, name) type *const name = reinterpret_cast<type *>(cuda_on_cpu::block().shared)

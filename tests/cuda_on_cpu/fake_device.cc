@@ -32,6 +32,7 @@ std::map<unsigned char *, size_t> memory;
 std::set<FakeStream *> streams;
 std::set<FakeEvent *> events;
 std::set<FakePool *> pools;
+std::map<const void *, size_t> shared_limits; // of kernels that asked for more
 int current_device = 0;
 cudaError_t last_error = cudaSuccess;
 
@@ -99,11 +100,16 @@ void release(void *block) {
     free(block);
 }
 
-bool shape_allowed(const cuda_on_cpu::Launch &launch) {
+size_t shared_limit(const void *kernel) {
+    const auto limit = shared_limits.find(kernel);
+    return limit == shared_limits.end() ? kMaxSharedBytes : limit->second;
+}
+
+bool shape_allowed(const void *kernel, const cuda_on_cpu::Launch &launch) {
     const dim3 &grid = launch.grid, &block = launch.block;
     const unsigned n_threads = block.x * block.y * block.z;
     return n_threads >= 1 && n_threads <= kMaxThreads && grid.x >= 1 && grid.y >= 1 && grid.z >= 1 &&
-           grid.y <= kMaxGridYZ && grid.z <= kMaxGridYZ && launch.shared_bytes <= kMaxSharedBytes;
+           grid.y <= kMaxGridYZ && grid.z <= kMaxGridYZ && launch.shared_bytes <= shared_limit(kernel);
 }
 
 } // namespace
@@ -114,16 +120,17 @@ Device &device() { return machine; }
 
 void reset() {
     machine = Device();
+    shared_limits.clear();
     current_device = 0;
     last_error = cudaSuccess;
 }
 
 size_t n_live() { return memory.size() + streams.size() + events.size() + pools.size(); }
 
-void queue_kernel(const Launch &launch, cudaStream_t stream, std::function<void()> body) {
+void queue_kernel(const void *kernel, const Launch &launch, cudaStream_t stream, std::function<void()> body) {
     if (!usable(stream) || stream->device != current_device)
         last_error = kInvalidHandle;
-    else if (!shape_allowed(launch))
+    else if (!shape_allowed(kernel, launch))
         last_error = cudaErrorInvalidConfiguration;
     else
         queue(stream, [launch, body] {
@@ -178,7 +185,28 @@ cudaError_t cudaSetDevice(int device) {
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
     FAIL_ON_DEMAND();
     if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
-    *value = attribute == cudaDevAttrComputeCapabilityMajor ? machine.major : machine.minor;
+    switch (attribute) {
+    case cudaDevAttrMultiProcessorCount:
+        *value = machine.n_processors;
+        return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+        *value = machine.major;
+        return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+        *value = machine.minor;
+        return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = machine.shared_bytes;
+        return cudaSuccess;
+    }
+    return cudaErrorInvalidValue;
+}
+
+cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
+    FAIL_ON_DEMAND();
+    if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || value > machine.shared_bytes)
+        return cudaErrorInvalidValue;
+    shared_limits[kernel] = static_cast<size_t>(value);
     return cudaSuccess;
 }
 

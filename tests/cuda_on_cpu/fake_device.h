@@ -9,6 +9,7 @@ namespace cuda_on_cpu {
 struct Device {
     int n_devices = 1;
     int major = 9, minor = 0;
+    int shared_bytes = 227 << 10, n_processors = 4; // of an H100, and so few that small rings fill them
     Order order = Order::kForward;
     // Call number `fail_at` of the runtime since reset() returns `fail_with`; -1: none does.
     long fail_at = -1;
