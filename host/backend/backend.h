@@ -80,6 +80,15 @@ typedef struct mzv_cpoly {
     mzv_basis basis;
 } mzv_cpoly;
 
+/* A key switch: the key, and what may go with it. */
+typedef struct mzv_switch {
+    const mzv_cpoly *key;    /* 2 n_digits: [2 j + t], modulo P and the primes of d */
+    uint32_t n_digits;       /* of as many limbs as P has primes, the last one maybe fewer */
+    const mzv_cpoly *digits; /* those of d, lifted by mod_up, where they are kept (hoisting); or NULL */
+    const mzv_cpoly *add;    /* 2, in the basis of d; or NULL */
+    uint32_t galois;         /* the automorphism that comes last; 1: none */
+} mzv_switch;
+
 /* Outputs come first. `r` may be the same view as an input of the same basis, and must not overlap it
  * in any other way. */
 struct mzv_backend_ops {
@@ -104,14 +113,14 @@ struct mzv_backend_ops {
     mzv_status (*download)(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
 
     /* Level 1, word by word. Constants: one per limb of r, below its prime, read before the call returns. */
-    mzv_status (*copy)(mzv_stream *s, mzv_poly r, mzv_cpoly a);                      /* r  = a */
-    mzv_status (*add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a + b */
-    mzv_status (*sub)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a - b */
-    mzv_status (*mul)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);          /* r  = a . b */
-    mzv_status (*mul_add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);      /* r += a . b */
+    mzv_status (*copy)(mzv_stream *s, mzv_poly r, mzv_cpoly a);                             /* r  = a */
+    mzv_status (*add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);                 /* r  = a + b */
+    mzv_status (*sub)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);                 /* r  = a - b */
+    mzv_status (*mul)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);                 /* r  = a . b */
+    mzv_status (*mul_add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);             /* r += a . b */
     mzv_status (*mul_const)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);     /* r  = c a */
     mzv_status (*mul_const_add)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c); /* r += c a */
-    mzv_status (*add_const)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c);     /* r = a + c X^0 */
+    mzv_status (*add_const)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const uint64_t *c); /* r = a + c X^0 */
 
     /* Level 2, row by row. */
     mzv_status (*ntt)(mzv_stream *s, mzv_poly r);  /* coefficients -> values, in place */
@@ -147,6 +156,9 @@ struct mzv_backend_ops {
      * rotate-and-sum, the fused slot folding. */
     mzv_status (*fold)(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                        const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+    /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + P add[t]) / D), d_j the digits of d, sigma: X -> X^galois, D
+     * the product of P and the primes that r lacks: ModUp, the inner product and ModDown in one [HK20]. */
+    mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
 };
 
 /* Checked dispatch: what the layers above call. Bases, batches and overlaps are tested once here for all
@@ -173,6 +185,8 @@ mzv_status mzv_poly_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d
                                 uint32_t n) MZV_MUST_CHECK;
 mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                          const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations) MZV_MUST_CHECK;
+mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d,
+                               const mzv_switch *with) MZV_MUST_CHECK;
 
 /* Scratch: `take` gives a fresh polynomial; `mark` and `release` bracket a call. */
 mzv_status mzv_take(mzv_stream *s, mzv_poly *out, uint32_t batch, mzv_basis basis) MZV_MUST_CHECK;

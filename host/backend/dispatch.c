@@ -262,3 +262,52 @@ mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const
     for (uint32_t t = 0; t < 2; t++) MZV_TRY(verify_r(s, "fold", r[t]));
     return MZV_OK;
 }
+
+/* n inputs of one basis, of the batch of r or of 1. */
+static mzv_status check_inputs_in(mzv_stream *s, const char *name, mzv_poly r, mzv_basis basis,
+                                  const mzv_cpoly *a, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        MZV_TRY(mzv_check_view(s, "key_switch", name, a[i]));
+        MZV_TRY(mzv_check_batch("key_switch", name, r, a[i]));
+        if (!mzv_basis_equal(a[i].basis, basis))
+            return mzv_fail(
+                MZV_ERR_ARGUMENT, "key_switch: %s %u has %u p and q%u + %u, need %u p and q%u + %u", name, i,
+                a[i].basis.n_p, a[i].basis.q_first, a[i].basis.n_q, basis.n_p, basis.q_first, basis.n_q);
+        MZV_TRY(mzv_check_apart(s, "key_switch", name, mzv_view(r), a[i]));
+        MZV_TRY(verify(s, "key_switch", name, a[i]));
+    }
+    return MZV_OK;
+}
+
+/* How d is cut: by the special primes of the key. */
+static mzv_status check_cut(mzv_cpoly d, const mzv_switch *with) {
+    const uint32_t n_special = with->key[0].basis.n_p;
+    if (d.basis.n_p != 0 || n_special == 0)
+        return mzv_fail(MZV_ERR_ARGUMENT, "key_switch: d has %u special primes and key %u, need 0 and some",
+                        d.basis.n_p, n_special);
+    const uint32_t n = (d.basis.n_q + n_special - 1) / n_special;
+    if (with->n_digits != n || n > MZV_MAX_DIGITS)
+        return mzv_fail(MZV_ERR_ARGUMENT, "key_switch: %u digits, need %u for %u limbs by %u, at most %d",
+                        with->n_digits, n, d.basis.n_q, n_special, MZV_MAX_DIGITS);
+    return MZV_OK;
+}
+
+static mzv_status check_switch(mzv_stream *s, mzv_poly r, mzv_cpoly d, const mzv_switch *with) {
+    const mzv_basis extended = { with->key[0].basis.n_p, d.basis.q_first, d.basis.n_q };
+    MZV_TRY(check_change(s, "key_switch", r, d, false));
+    MZV_TRY(check_inputs_in(s, "key", r, extended, with->key, 2 * with->n_digits));
+    if (with->digits != NULL) MZV_TRY(check_inputs_in(s, "digit", r, extended, with->digits, with->n_digits));
+    return with->add == NULL ? MZV_OK : check_inputs_in(s, "add", r, d.basis, with->add, 2);
+}
+
+mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {
+    MZV_TRY(check_count("key_switch", "digits", with->n_digits));
+    MZV_TRY(check_outputs(s, "key_switch", pair_names, r, 2));
+    MZV_TRY(check_galois(s, "key_switch", with->galois));
+    MZV_TRY(check_cut(d, with));
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(check_switch(s, r[t], d, with));
+    MZV_TRY(s->ops->key_switch != NULL ? s->ops->key_switch(s, r, d, with)
+                                       : mzv_fused_key_switch(s, r, d, with));
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(verify_r(s, "key_switch", r[t]));
+    return MZV_OK;
+}

@@ -2,6 +2,7 @@
 #include "backend/fused.h"
 
 #include "base/try.h"
+#include "math/modarith.h"
 
 mzv_status mzv_fused_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]) {
     MZV_TRY(mzv_poly_mul(s, d[0], a[0], b[0]));
@@ -48,6 +49,73 @@ mzv_status mzv_fused_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, cons
         MZV_TRY_GOTO(add_turned(s, r, sum, i == 0 ? NULL : &turned, galois[i]), done);
     }
 done:
+    mzv_release(s, mark);
+    return status;
+}
+
+mzv_cpoly mzv_fused_digit(mzv_cpoly d, uint32_t j, uint32_t n_special, uint32_t log_n) {
+    const uint32_t first = j * n_special, left = d.basis.n_q - first;
+    d.base += (size_t)first << log_n;
+    d.basis.q_first = (uint16_t)(d.basis.q_first + first);
+    d.basis.n_q = (uint16_t)(left < n_special ? left : n_special);
+    return d;
+}
+
+/* sum += P a, a lacks the special primes of sum. */
+static mzv_status add_times_special(mzv_stream *s, mzv_poly sum, mzv_cpoly a) {
+    const uint32_t n_special = sum.basis.n_p;
+    uint64_t special[MZV_MAX_PRIMES];
+    for (uint32_t i = 0; i < a.basis.n_q; i++) {
+        const mzv_modulus m = mzv_modulus_make(s->chain->primes[mzv_prime_index(s->chain, a.basis, i)]);
+        special[i] = 1;
+        for (uint32_t k = 0; k < n_special; k++)
+            special[i] = mzv_mod_mul(special[i], mzv_mod_reduce(s->chain->primes[k], m), m);
+    }
+    sum.base += (size_t)n_special << s->log_n;
+    sum.basis.n_p = 0;
+    return mzv_poly_mul_const_add(s, sum, a, special);
+}
+
+/* r = sigma(sum / D). */
+static mzv_status divide_and_turn(mzv_stream *s, mzv_poly r, mzv_cpoly sum, uint32_t galois) {
+    const size_t mark = mzv_mark(s);
+    mzv_status status;
+    mzv_poly row;
+    if (galois == 1) return mzv_poly_mod_down(s, r, sum);
+    MZV_TRY(mzv_take(s, &row, r.batch, r.basis));
+    MZV_TRY_GOTO(mzv_poly_mod_down(s, row, sum), done);
+    status = mzv_poly_automorphism(s, r, mzv_view(row), galois);
+done:
+    mzv_release(s, mark);
+    return status;
+}
+
+/* In scratch that the caller gives back. */
+static mzv_status switch_in_scratch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {
+    const mzv_basis extended = with->key[0].basis;
+    mzv_cpoly digits[MZV_MAX_DIGITS];
+    mzv_poly sum[2];
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &sum[t], r[0].batch, extended));
+    const size_t mark = mzv_mark(s);
+    for (uint32_t j = 0; with->digits == NULL && j < with->n_digits; j++) {
+        mzv_poly up;
+        MZV_TRY(mzv_take(s, &up, d.batch, extended));
+        MZV_TRY(mzv_poly_mod_up(s, up, mzv_fused_digit(d, j, extended.n_p, s->log_n)));
+        digits[j] = mzv_view(up);
+    }
+    MZV_TRY(mzv_poly_key_product(s, sum, with->digits != NULL ? with->digits : digits, with->key,
+                                 with->n_digits));
+    mzv_release(s, mark);
+    for (uint32_t t = 0; t < 2; t++) {
+        if (with->add != NULL) MZV_TRY(add_times_special(s, sum[t], with->add[t]));
+        MZV_TRY(divide_and_turn(s, r[t], mzv_view(sum[t]), with->galois));
+    }
+    return MZV_OK;
+}
+
+mzv_status mzv_fused_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {
+    const size_t mark = mzv_mark(s);
+    const mzv_status status = switch_in_scratch(s, r, d, with);
     mzv_release(s, mark);
     return status;
 }

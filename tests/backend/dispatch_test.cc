@@ -166,6 +166,36 @@ TEST_F(Dispatch, KeyOperationsCheckEveryOperand) {
     EXPECT_EQ(mzv_poly_fold(s_, r, d, keys, &odd, 1, 1), MZV_OK) << mzv_last_error();
 }
 
+TEST_F(Dispatch, KeySwitchChecksEveryOperand) {
+    mzv_poly r[2] = { take(kQ), take(kQ) }, low[2] = { take(kLow), take(kLow) };
+    const mzv_cpoly d = in(take(kQ)), few = in(take(kLow));
+    const mzv_cpoly key[4] = { in(a_), in(b_), in(c_), in(a_) }, wrong[4] = { in(a_), in(b_), in(c_), d };
+    const mzv_cpoly digits[2] = { in(a_), in(b_) }, bad_digits[2] = { in(a_), d };
+    const mzv_cpoly add[2] = { d, d }, bad_add[2] = { d, few };
+    const auto run = [&](mzv_poly *out, mzv_cpoly x, mzv_switch with) {
+        return mzv_poly_key_switch(s_, out, x, &with);
+    };
+    expect(run(r, d, { key, 0, nullptr, nullptr, 1 }), "key_switch: no digits");
+    expect(run(r, d, { key, 1, nullptr, nullptr, 1 }), "1 digits, need 2 for 3 limbs by 2");
+    expect(run(r, d, { wrong, 2, nullptr, nullptr, 1 }), "key 3 has 0 p and q0 + 3, need 2 p");
+    expect(run(r, in(c_), { key, 2, nullptr, nullptr, 1 }), "d has 2 special primes");
+    expect(run(r, d, { add, 2, nullptr, nullptr, 1 }), "d has 0 special primes and key 0");
+    expect(run(r, d, { key, 2, bad_digits, nullptr, 1 }), "digit 1 has 0 p");
+    expect(run(r, d, { key, 2, digits, bad_add, 1 }), "add 1 has 0 p and q0 + 2");
+    expect(run(r, d, { key, 2, nullptr, nullptr, 6 }), "galois 6 is even");
+    expect(run(low, few, { key, 1, nullptr, nullptr, 1 }), "key 0 has 2 p and q0 + 3");
+    expect(run(r, in(r[0]), { key, 2, nullptr, nullptr, 1 }), "overlaps a");
+    mzv_poly twice[2] = { r[0], r[0] };
+    expect(run(twice, d, { key, 2, nullptr, nullptr, 1 }), "overlaps r[0]");
+    EXPECT_EQ(run(r, d, { key, 2, nullptr, add, 3 }), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(run(low, d, { key, 2, digits, nullptr, 1 }), MZV_OK) << mzv_last_error();
+    const size_t mark = mzv_mark(s_), total = s_->scratch.n_words;
+    s_->scratch.n_words = s_->scratch.used;
+    EXPECT_EQ(run(r, d, { key, 2, nullptr, add, 3 }), MZV_ERR_MEMORY);
+    s_->scratch.n_words = total;
+    EXPECT_EQ(mzv_mark(s_), mark);
+}
+
 TEST_F(Dispatch, ScratchKnowsItsPeakAndLimits) {
     const size_t before = mzv_mark(s_), total = s_->scratch.n_words;
     mzv_poly p = {};

@@ -180,6 +180,51 @@ TEST_P(Operations, FusedEqualsComposed) {
     expect_same(2);
 }
 
+// A key without noise or mask: digit j of it is P in the rows of digit j and 0 elsewhere, so the switch gives
+// back d, exactly; and d / q_3 where r lacks the last limb.
+TEST_P(Operations, KeySwitchWithTheGadgetIsTheIdentity) {
+    const mzv_basis q = { 0, 0, 4 };
+    std::vector<mzv_cpoly> key, digits;
+    for (int j = 0; j < 4; j++) { // digit j / 2, half j % 2: the second half is 0
+        const mzv_poly k = take(kAll);
+        for (size_t w = 0; w < kPrimes * n_; w++) {
+            const uint64_t p = known_->chain[w / n_];
+            const bool mine = j % 2 == 0 && w / n_ / 2 == static_cast<size_t>(j / 2 + 1);
+            k.base[w] = mine ? (unsigned __int128)known_->chain[0] * known_->chain[1] % p : 0;
+        }
+        key.push_back(mzv_view(k));
+    }
+    const mzv_poly d = load(known_->a + 2 * n_, q), b = load(known_->b + 2 * n_, q), e = take(q);
+    for (uint16_t j = 0; j < 2; j++) {
+        const mzv_poly up = take(kAll);
+        ASSERT_EQ(mzv_poly_mod_up(s_, up, mzv_fused_digit(mzv_view(d), j, 2, known_->log_n)), MZV_OK);
+        digits.push_back(mzv_view(up));
+    }
+    mzv_poly r[2] = { take(q), take(q) }, low[2] = { take({ 0, 0, 3 }), take({ 0, 0, 3 }) };
+    const mzv_cpoly add[2] = { mzv_view(b), mzv_view(d) };
+    const size_t mark = mzv_mark(s_);
+    for (const mzv_cpoly *kept : { (const mzv_cpoly *)nullptr, (const mzv_cpoly *)digits.data() }) {
+        mzv_switch with = { key.data(), 2, kept, nullptr, 1 };
+        ASSERT_EQ(mzv_poly_key_switch(s_, r, mzv_view(d), &with), MZV_OK) << mzv_last_error();
+        expect_words(r[0], d.base);
+        for (size_t w = 0; w < 4 * n_; w++) ASSERT_EQ(r[1].base[w], 0u);
+        with.add = add;
+        with.galois = 5;
+        ASSERT_EQ(mzv_poly_key_switch(s_, r, mzv_view(d), &with), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_poly_automorphism(s_, e, mzv_view(d), 5), MZV_OK);
+        expect_words(r[1], e.base);
+        ASSERT_EQ(mzv_poly_sub(s_, r[0], mzv_view(r[0]), mzv_view(r[1])), MZV_OK);
+        ASSERT_EQ(mzv_poly_automorphism(s_, e, mzv_view(b), 5), MZV_OK);
+        expect_words(r[0], e.base);
+        with = { key.data(), 2, kept, nullptr, 1 };
+        ASSERT_EQ(mzv_poly_key_switch(s_, low, mzv_view(d), &with), MZV_OK) << mzv_last_error();
+        const mzv_poly rescaled = { e.base, e.stride, 1, { 0, 0, 3 } };
+        ASSERT_EQ(mzv_poly_mod_down(s_, rescaled, mzv_view(d)), MZV_OK);
+        expect_words(low[0], rescaled.base);
+    }
+    EXPECT_EQ(mzv_mark(s_), mark);
+}
+
 TEST_P(Operations, NothingOfTheScratchStaysTaken) {
     const mzv_poly a = load(known_->a), up = take(kAll), down = take({ 0, 0, 4 });
     const size_t before = mzv_mark(s_);
