@@ -6,20 +6,28 @@
 
 #include "base/arena.h"
 #include "base/try.h"
+#include "math/chebyshev.h"
+#include "math/remez.h"
 
 #define MIN_TARGET 0x1p-24 /* of hi - lo */
 #define MAX_TARGET 0.25
+#define MAX_NOISE 0x1p-8
 #define WIDEST_GAP 32.0 /* in units of the target of max, where the search begins */
 #define NARROWEST_GAP 2.0 /* inside it a max cannot be off by more than half of it */
 #define GAP_STEPS 4096u
+#define BERNSTEIN 0.2801694990 /* d E_d of |x| on [-1, 1] grows to it with d, even [VC85] */
+#define TOLERANCE 0x1p-12      /* of the polynomial: its error is within that of the least */
 #define MAX_SHARE 0.125 /* of argmax's distance: the error allowed to its maximum */
 
 struct mzv_max {
     mzv_max_spec spec;
     mzv_max_facts facts;
     mzv_affine affine, back;
-    double reach; /* bound of the sign, in r */
-    mzv_sign *sign;
+    double reach; /* how far differences go, in r */
+    double scale; /* v = scale r */
+    mzv_sign *sign;       /* or ramp, not both */
+    mzv_polynomial *ramp; /* (u + |u|) / 2 on [-1, 1] */
+    double coeff[MZV_MAX_DEGREE + 1];
 };
 
 struct mzv_quickmax {
@@ -58,21 +66,58 @@ static mzv_status choose_sign(mzv_max *max) {
     const double width = s->hi - s->lo, target = s->target / width;
     mzv_sign_spec spec = { .bound = max->reach, .target = 2 * target / max->reach, .gain = 0.5, .shift = 0.5,
                            .noise = s->noise, .recipe = s->recipe };
-    for (double times = WIDEST_GAP;; times /= sqrt(2)) {
+    for (double times = WIDEST_GAP; !max->sign; times /= sqrt(2)) {
         mzv_sign *sign = NULL;
         const bool last = times < NARROWEST_GAP * sqrt(2);
         spec.gap = (last ? NARROWEST_GAP : times) * target;
         if (!last && spec.gap > 0.5 * max->reach) continue;
         MZV_TRY(mzv_sign_create(&sign, &spec));
         const double error = error_of_max(sign, spec.gap, max->reach);
-        if (error <= target || last) {
+        if (error <= target || last)
             max->sign = sign;
-            max->facts.gap = spec.gap * width;
-            max->facts.error = error * width;
-            return MZV_OK;
-        }
-        mzv_sign_destroy(sign);
+        else
+            mzv_sign_destroy(sign);
+        max->facts.error = error * width;
     }
+    const mzv_sign_facts *about = mzv_sign_about(max->sign);
+    max->facts.gap = spec.gap * width;
+    max->facts.levels = about->levels + 1;
+    max->facts.n_key_switch = about->n_key_switch + 1;
+    max->facts.n_products = about->n_products + 1;
+    return MZV_OK;
+}
+
+static long double half_of(void *user, long double x) {
+    (void)user;
+    return x / 2;
+}
+
+/* The polynomial that keeps within the target, of the least degree by the bound. */
+static mzv_status make_ramp(mzv_max *max, uint32_t degree) {
+    const double width = max->spec.hi - max->spec.lo;
+    const mzv_interval on = { 0, 1 };
+    const mzv_remez_spec spec = { .value = half_of, .on = &on, .n_on = 1, .a = -1, .b = 1, .degree = degree,
+                                  .parity = MZV_PARITY_EVEN, .tolerance = TOLERANCE };
+    mzv_remez_facts found;
+    MZV_TRY(mzv_remez(max->coeff, &found, &spec));
+    max->coeff[1] = 0.5;
+    MZV_TRY(mzv_polynomial_create(&max->ramp, max->coeff, degree));
+    const mzv_polynomial_facts *about = mzv_polynomial_about(max->ramp);
+    max->facts = (mzv_max_facts){ about->levels, about->n_key_switch, about->n_products, degree, 0,
+                                  found.error / max->scale * width };
+    return MZV_OK;
+}
+
+/* One polynomial where the recipe allows it and its degree is not too high, else a sign. */
+static mzv_status choose_way(mzv_max *max) {
+    const mzv_max_spec *s = &max->spec;
+    max->scale = 1 / (max->reach * (1 + s->noise));
+    const double target = s->target / (s->hi - s->lo) * max->scale;
+    const double degree = 2 * ceil(BERNSTEIN / (4 * target) * (1 + TOLERANCE));
+    if (s->recipe == MZV_SIGN_MINIMAX && degree <= MZV_MAX_DEGREE) return make_ramp(max, (uint32_t)degree);
+    MZV_TRY(choose_sign(max));
+    max->scale = mzv_sign_affine(max->sign).scale;
+    return MZV_OK;
 }
 
 static mzv_status check_max(const mzv_max_spec *s) {
@@ -84,6 +129,8 @@ static mzv_status check_max(const mzv_max_spec *s) {
                         MIN_TARGET * width, MAX_TARGET * width, s->lo, s->hi);
     if (s->rounds == 0 || s->rounds > MZV_FOLD_MAX_ROUNDS)
         return mzv_fail(MZV_ERR_ARGUMENT, "max: %u rounds, need 1 to %u", s->rounds, MZV_FOLD_MAX_ROUNDS);
+    if (!(s->noise >= 0 && s->noise <= MAX_NOISE))
+        return mzv_fail(MZV_ERR_ARGUMENT, "max: noise %g, need 0 to %g", s->noise, MAX_NOISE);
     return MZV_OK;
 }
 
@@ -94,41 +141,39 @@ mzv_status mzv_max_create(mzv_max **out, const mzv_max_spec *spec) {
     const double width = spec->hi - spec->lo;
     max->spec = *spec;
     max->reach = 1 + spec->rounds * spec->target / width;
-    const mzv_status status = choose_sign(max);
-    if (status != MZV_OK) {
+    const mzv_status status = choose_way(max);
+    max->affine = (mzv_affine){ max->scale / width, -max->scale * spec->lo / width };
+    max->back = (mzv_affine){ width / max->scale, spec->lo };
+    if (status == MZV_OK)
+        *out = max;
+    else
         mzv_max_destroy(max);
-        return status;
-    }
-    const mzv_sign_facts *about = mzv_sign_about(max->sign);
-    const double scale = mzv_sign_affine(max->sign).scale / width;
-    max->affine = (mzv_affine){ scale, -scale * spec->lo };
-    max->back = (mzv_affine){ 1 / scale, spec->lo };
-    max->facts.levels = about->levels + 1;
-    max->facts.n_key_switch = about->n_key_switch + 1;
-    max->facts.n_products = about->n_products + 1;
-    *out = max;
-    return MZV_OK;
+    return status;
 }
 
 void mzv_max_destroy(mzv_max *max) {
     if (!max) return;
     mzv_sign_destroy(max->sign);
+    mzv_polynomial_destroy(max->ramp);
     mzv_free(max);
 }
 
 const mzv_max_facts *mzv_max_about(const mzv_max *max) { return &max->facts; }
-const mzv_sign_facts *mzv_max_sign(const mzv_max *max) { return mzv_sign_about(max->sign); }
+const mzv_sign_facts *mzv_max_sign(const mzv_max *max) { return max->sign ? mzv_sign_about(max->sign) : NULL; }
 mzv_affine mzv_max_affine(const mzv_max *max) { return max->affine; }
 mzv_affine mzv_max_back(const mzv_max *max) { return max->back; }
 uint32_t mzv_max_levels(const mzv_max *max) { return max->facts.levels; }
 
 long double mzv_max_value(const mzv_max *max, long double a, long double b) {
-    return b + (a - b) * mzv_sign_value(max->sign, (a - b) / ((long double)max->spec.hi - max->spec.lo));
+    const long double width = (long double)max->spec.hi - max->spec.lo, d = (a - b) / width;
+    if (max->sign) return b + (a - b) * mzv_sign_value(max->sign, d);
+    return b + mzv_chebyshev_value(max->coeff, max->facts.degree, d * max->scale) / max->scale * width;
 }
 
 /* ---- max: run ---- */
 
 mzv_status mzv_max_request(const mzv_max *max, mzv_key_request *request, uint32_t level) {
+    if (!max->sign) return mzv_polynomial_request(max->ramp, request, level);
     if (level < 1) return mzv_fail(MZV_ERR_LEVEL, "max: level %u, need 1", level);
     return mzv_sign_request(max->sign, request, level);
 }
@@ -137,27 +182,45 @@ mzv_status mzv_max_request(const mzv_max *max, mzv_key_request *request, uint32_
 static uint32_t floor_of(const mzv_evaluator *ev) { return ev->refresh ? ev->refresh->in_level : 0; }
 
 /* out = b + (a - b) step(a - b); a and b lie at least one level above the floor. */
-static mzv_status run_max(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
-                          const mzv_max *max) {
-    mzv_cipher difference, step, room[3];
+static mzv_status run_sign(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference, const mzv_cipher *b,
+                           const mzv_max *max) {
+    mzv_cipher step, room[3];
     const mzv_cipher *d, *s, *base;
     uint32_t end = 0;
-    MZV_TRY(mzv_sign_end(&end, max->sign, a->level, floor_of(ev) + 1, ev->refresh));
-    const uint32_t level = end < a->level ? end : a->level;
-    MZV_TRY(mzv_ev_take(ev, &difference, a->level, a->batch));
-    MZV_TRY(mzv_ev_take(ev, &step, end, a->batch));
-    MZV_TRY(mzv_sub(ev, &difference, a, b));
-    MZV_TRY(mzv_sign_run_above(ev, &step, &difference, max->sign, floor_of(ev) + 1));
-    MZV_TRY(mzv_circuit_at(ev, &d, &room[0], &difference, level));
+    MZV_TRY(mzv_sign_end(&end, max->sign, b->level, floor_of(ev) + 1, ev->refresh));
+    const uint32_t level = end < b->level ? end : b->level;
+    MZV_TRY(mzv_ev_take(ev, &step, end, b->batch));
+    MZV_TRY(mzv_sign_run_above(ev, &step, difference, max->sign, floor_of(ev) + 1));
+    MZV_TRY(mzv_circuit_at(ev, &d, &room[0], difference, level));
     MZV_TRY(mzv_circuit_at(ev, &s, &room[1], &step, level));
     MZV_TRY(mzv_circuit_at(ev, &base, &room[2], b, level - 1));
     MZV_TRY(mzv_mul(ev, &step, d, s));
     return mzv_add(ev, out, base, &step);
 }
 
+/* out = b + ramp(a - b); a and b have its levels. */
+static mzv_status run_ramp(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference, const mzv_cipher *b,
+                           const mzv_max *max) {
+    const uint32_t level = b->level - max->facts.levels;
+    mzv_cipher ramp, room;
+    const mzv_cipher *base;
+    MZV_TRY(mzv_ev_take(ev, &ramp, level, b->batch));
+    MZV_TRY(mzv_polynomial_run(ev, &ramp, difference, max->ramp));
+    MZV_TRY(mzv_circuit_at(ev, &base, &room, b, level));
+    return mzv_add(ev, out, base, &ramp);
+}
+
+static mzv_status run_max(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
+                          const mzv_max *max) {
+    mzv_cipher difference;
+    MZV_TRY(mzv_ev_take(ev, &difference, a->level, a->batch));
+    MZV_TRY(mzv_sub(ev, &difference, a, b));
+    return max->sign ? run_sign(ev, out, &difference, b, max) : run_ramp(ev, out, &difference, b, max);
+}
+
 static mzv_status run_max_fresh(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
                                 const mzv_max *max) {
-    const uint32_t need = ev->refresh ? ev->refresh->in_level + 1 : max->facts.levels;
+    const uint32_t least = ev->refresh && max->sign ? 1 : max->facts.levels, need = least + floor_of(ev);
     const mzv_cipher *from[2];
     mzv_cipher room[2];
     MZV_TRY(mzv_circuit_fresh(ev, &from[0], &room[0], a, need));
@@ -277,12 +340,13 @@ mzv_status mzv_quickmax_prepare(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
     return status;
 }
 
-/* out = max(a, a rotated), refreshed before where it has not the levels of a max; then to as many as one
- * refreshing gives. */
+/* out = max(a, a rotated), refreshed before where it has not the levels of a max, by a sign that is deeper than
+ * one refreshing where it has not as many as that gives. */
 static mzv_status run_round(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int32_t step,
                             const mzv_quickmax *q) {
-    const uint32_t levels = q->max->facts.levels;
-    const uint32_t need = ev->refresh && ev->refresh->out_level < levels ? ev->refresh->out_level : levels;
+    const uint32_t levels = q->max->facts.levels + floor_of(ev);
+    const bool deeper = ev->refresh && q->max->sign && ev->refresh->out_level < levels;
+    const uint32_t need = deeper ? ev->refresh->out_level : levels;
     const mzv_cipher *from;
     mzv_cipher room, rotated;
     MZV_TRY(mzv_circuit_fresh(ev, &from, &room, a, need));
@@ -388,7 +452,7 @@ mzv_status mzv_argmax_prepare(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
 
 static mzv_status run_argmax(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *v, const mzv_argmax *a) {
     const uint32_t top = ev->refresh && ev->refresh->out_level > v->level ? ev->refresh->out_level : v->level;
-    const double lift = a->lift * mzv_sign_affine(a->sign).scale;
+    const double lift = a->lift * a->quickmax->max->scale;
     const mzv_cipher *x, *m;
     mzv_cipher room[2], max, u;
     MZV_TRY(mzv_ev_take(ev, &max, top, v->batch));

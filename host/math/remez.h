@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define MZV_REMEZ_MAX_DEGREE 255
+#define MZV_REMEZ_MAX_DEGREE 511
 #define MZV_REMEZ_MAX_INTERVALS 8
 
 typedef struct mzv_interval {

@@ -156,8 +156,7 @@ TEST(Remez, SignOfHighDegree) {
     }
 }
 
-/* |x|: 1/2, 1/8, and 0.0676209 at degree 4; 2m E_2m grows to 0.2801694990.. (Varga and Carpenter, On the
- * Bernstein conjecture in approximation theory, 1985). */
+/* |x|: 1/2, 1/8, and 0.0676209 at degree 4; 2m E_2m grows to 0.2801694990.. [VC85]. */
 TEST(Remez, AbsoluteValue) {
     expect_error(Best(plain(size, &unit, 1, 0)), 0.5L);
     expect_error(Best(plain(size, &unit, 1, 1)), 0.5L);
