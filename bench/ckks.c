@@ -15,8 +15,10 @@ static const struct bench_set {
     const char *name;
     mzv_params params;
 } sets[] = {
-    { "n16", { 16, 25, 48, 47, 9, 48, false } }, /* 26 limbs, dnum 3 */
-    { "n15", { 15, 14, 43, 42, 5, 43, false } }, /* 15 limbs, dnum 3 */
+    { "n16", /* 26 limbs, dnum 3 */
+      { .log_n = 16, .n_levels = 25, .log_q0 = 48, .log_scale = 47, .n_special = 9, .log_special = 48 } },
+    { "n15", /* 15 limbs, dnum 3 */
+      { .log_n = 15, .n_levels = 14, .log_q0 = 43, .log_scale = 42, .n_special = 5, .log_special = 43 } },
 };
 
 /* Everything one set needs. Nothing is allocated while time is taken. */

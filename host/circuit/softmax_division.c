@@ -7,13 +7,15 @@
 
 /* ---- the optimal 1/S, its numerator as one more factor ----
  *
- * inverse.h gives 1/S on [lo, hi] as a product of k = log2(D) factors T_{2^i}(t0) + T_{2^i}(t), from t =
- * (hi + lo - 2S) / (hi - lo). With u = g t, so that u = shift - slope S, slope = 2g / (hi - lo) and shift = g
- * t0, F = (u + g t0) prod_{1 <= i < k} (U_{2^i} + g^{2^i} T_{2^i}(t0)) / 2 = gain (1 - residual) / S, gain =
- * cosh(D eta) g^{D-1} (hi - lo) / D^2: the first factor has no constant in front, so y F takes k levels from
- * u and y. Either g is chosen for the gain wanted, or, on [c a, c b] with the slope fixed (g = slope c (b -
- * a) / 2), the size c of the sums is: c^D = gain D^2 / (cosh(D eta) (slope (b - a) / 2)^{D-1} (b - a)). A
- * boosted y^2 takes that much off the gain where S is the sum of plain squares. */
+ * inverse.h gives 1/S on [lo, hi] as a product of k = log2(D) factors T_{2^i}(t0) + T_{2^i}(t), from
+ * t = (hi + lo - 2S) / (hi - lo). With u = g t = shift - slope S, slope = 2g / (hi - lo), shift = g t0,
+ *     F = (u + g t0) prod_{1 <= i < k} (U_{2^i} + g^{2^i} T_{2^i}(t0)) / 2 = gain (1 - residual) / S,
+ *     gain = cosh(D eta) g^{D-1} (hi - lo) / D^2:
+ * the first factor has no constant in front, so y F takes k levels from u and y.
+ *
+ * Either g is chosen for the gain wanted, or, on [c a, c b] with the slope fixed, g = slope c (b - a) / 2 and
+ *     c^D = gain D^2 / (cosh(D eta) (slope (b - a) / 2)^{D-1} (b - a)).
+ * A boosted y^2 takes that much off the gain where S is the sum of plain squares. */
 
 static long double eta_of(long double lo, long double hi) { return 2 * atanhl(sqrtl(lo / hi)); }
 

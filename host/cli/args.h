@@ -31,8 +31,8 @@ enum {
 typedef struct mzv_args {
     const char *model, *encrypt, *calibration, *ids, *ids_file, *text;
     const char *mode, *backend, *output, *output_file, *progress;
-    const char *expect_params, *save;
-    uint32_t tokens, top_k, threads, window;
+    const char *expect_params, *save, *set, *only;
+    uint32_t tokens, top_k, threads, window, repetitions;
     uint64_t seed, noise_seed, memory_max;
     double temperature, target_error, max_error;
     bool help, timings, insecure_toy;

@@ -1,5 +1,6 @@
 /* mzv bench: a suite of bench/, whose JSON lines become a result like any other. */
 #include <errno.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +12,11 @@
 
 static const struct suite {
     const char *name;
-    int (*run)(int argc, char **argv);
+    int (*run)(int argc, char **argv); /* NULL: mzv_bench_circuit, which takes options */
 } suites[] = {
     { "ckks", mzv_bench_ckks },
     { "ops", mzv_bench_ops },
+    { "circuit", NULL },
 };
 
 static const struct suite *find(const char *name) {
@@ -23,11 +25,35 @@ static const struct suite *find(const char *name) {
     return NULL;
 }
 
+static mzv_status check(const struct suite *suite, const mzv_args *args) {
+    static const char *const names[] = { "set", "only", "reps", "threads", "backend", "insecure-toy" };
+    if (suite->run == NULL && args->n_positional > 1)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bench circuit: found operand '%s', need --set and --only",
+                        args->positional[1]);
+    for (size_t i = 0; suite->run != NULL && i < sizeof names / sizeof names[0]; i++)
+        if (mzv_args_given(args, names[i]))
+            return mzv_fail(MZV_ERR_ARGUMENT, "bench %s: --%s is for `mzv bench circuit`", suite->name,
+                            names[i]);
+    return MZV_OK;
+}
+
+static mzv_status call_circuit(const mzv_args *args) {
+    const mzv_bench_options o = { .set = args->set ? args->set : "n15-leveled",
+                                  .only = args->only ? args->only : "",
+                                  .backend = strcmp(args->backend, "auto") == 0 ? NULL : args->backend,
+                                  .repetitions = args->repetitions,
+                                  .threads = args->threads ? args->threads : (uint32_t)omp_get_max_threads(),
+                                  .insecure_toy = args->insecure_toy };
+    return mzv_bench_circuit(&o);
+}
+
 /* Suites take "all" for what is not named: their operands are a set and the beginning of a case's name. */
-static int call(const struct suite *suite, const mzv_args *args) {
+static mzv_status call(const struct suite *suite, const mzv_args *args, int *code) {
     char *argv[] = { (char *)suite->name, (char *)"all", (char *)"", NULL };
+    if (suite->run == NULL) return call_circuit(args);
     for (uint32_t i = 1; i < args->n_positional; i++) argv[i] = (char *)args->positional[i];
-    return suite->run(3, argv);
+    *code = suite->run(3, argv);
+    return MZV_OK;
 }
 
 /* Runs with stdout going to `file`. */
@@ -36,10 +62,11 @@ static mzv_status capture(FILE *file, const struct suite *suite, const mzv_args 
     const int kept = dup(STDOUT_FILENO);
     if (kept < 0 || dup2(fileno(file), STDOUT_FILENO) < 0)
         return mzv_fail(MZV_ERR_IO, "bench: stdout cannot be kept aside: %s", strerror(errno));
-    *code = call(suite, args);
+    const mzv_status status = call(suite, args, code);
     fflush(stdout);
     const bool back = dup2(kept, STDOUT_FILENO) >= 0;
     close(kept);
+    MZV_TRY(status);
     return back ? MZV_OK : mzv_fail(MZV_ERR_IO, "bench: stdout did not come back: %s", strerror(errno));
 }
 
@@ -74,8 +101,11 @@ mzv_status mzv_cmd_bench(mzv_cli *cli) {
     if (suite == NULL)
         return mzv_fail(MZV_ERR_ARGUMENT, "bench: found '%s', need %s", cli->args.positional[0],
                         cli->command->operands);
+    MZV_TRY(check(suite, &cli->args));
     if (cli->out.format == MZV_FORMAT_JSONL && cli->out.path == NULL) { /* lines as they come */
-        cli->exit = call(suite, &cli->args) == 0 ? MZV_EXIT_OK : MZV_EXIT_FAILURE;
+        int code = 0;
+        MZV_TRY(call(suite, &cli->args, &code));
+        cli->exit = code == 0 ? MZV_EXIT_OK : MZV_EXIT_FAILURE;
         return MZV_OK;
     }
     FILE *file = tmpfile();

@@ -24,8 +24,9 @@ const mzv_command mzv_commands[] = {
       "of it is checked.", mzv_cmd_inspect },
     { "params", MZV_CMD_PARAMS, "[NAME]", 0, 1, "text|json|jsonl|csv|md",
       "The named parameter sets with their security, or one of them in full.", mzv_cmd_params },
-    { "bench", MZV_CMD_BENCH, "ckks|ops [SET [CASE]]", 1, 3, "text|json|jsonl|csv|md",
-      "Times of the operations on ciphertexts: of all sets, or of one and the cases that begin so.",
+    { "bench", MZV_CMD_BENCH, "(ckks|ops [SET [CASE]] | circuit)", 1, 3, "text|json|jsonl|csv|md",
+      "Times: of the operations on ciphertexts, of all sets or of one and the cases that begin so; of whole "
+      "circuits with their precision, which take the options.",
       mzv_cmd_bench },
     { "doctor", MZV_CMD_DOCTOR, "", 0, 0, "text|json|jsonl|csv|md",
       "What this machine offers, and what would make mzv slow here.", mzv_cmd_doctor },

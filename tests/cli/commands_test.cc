@@ -216,6 +216,45 @@ TEST(Commands, BenchRowsComeInEveryForm) {
     EXPECT_REFUSED(run_mzv({ "bench", "nosuch" }), 64, "E-usage");
 }
 
+TEST(Commands, BenchCircuitTimesAndChecks) {
+    const std::vector<std::string> toy = { "bench", "circuit", "--set", "toy-leveled", "--insecure-toy" };
+    const auto with = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), toy.begin(), toy.end());
+        return run_mzv(more);
+    };
+    const Json json(with({ "--only", "exp", "--threads", "1", "-o", "json" }).out);
+    EXPECT_EQ(json.text("suite"), "circuit");
+    ASSERT_EQ(json_array_size(json["rows"]), 1u);
+    const json_t *row = json_array_get(json["rows"], 0);
+    const auto number = [&](const char *key) { return json_number_value(json_object_get(row, key)); };
+    EXPECT_EQ(number("log_n"), 11);
+    EXPECT_EQ(number("n_slots"), 1024);
+    EXPECT_EQ(number("threads"), 1);
+    EXPECT_EQ(number("repetitions"), 5);
+    EXPECT_EQ(number("levels") + number("levels_left"), 14); // of toy-leveled
+    EXPECT_GT(number("median_s"), 0);
+    EXPECT_GE(number("median_s"), number("min_s"));
+    EXPECT_GT(number("worst_bits"), 19); // planned for 1e-6
+    EXPECT_GT(number("mean_bits"), number("worst_bits"));
+    EXPECT_GT(number("peak_rss_bytes"), 1e6);
+    // One that fits and one that is too deep.
+    const Outcome lines = with({ "--only", "softmax [-", "--reps", "5", "-o", "jsonl" });
+    EXPECT_EQ(lines.code, 0) << lines.err;
+    EXPECT_EQ(lines.out.rfind("{\"name\": \"softmax [-4, 4] of 128\"", 0), 0u) << lines.out;
+    EXPECT_EQ(lines.out.find("[-64, 64]"), std::string::npos) << lines.out;
+    EXPECT_NE(lines.err.find("softmax [-64, 64] of 128 passed over on toy-leveled"), std::string::npos)
+        << lines.err;
+}
+
+TEST(Commands, BenchCircuitRefusals) {
+    EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--set", "toy-leveled" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--set", "nosuch" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "circuit", "n15-leveled" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--reps", "4" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "ckks", "--set", "n15-leveled" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--only", "nosuch", "-o", "json" }), 64, "E-usage");
+}
+
 // The circuit on slots, with the noise of CKKS: the same text as in float.
 TEST(Commands, GenerateSimulated) {
     const Outcome run = run_mzv({ "generate", "--model", model, "--encrypt", "h.0.attn.head.0", "--mode",

@@ -1,0 +1,85 @@
+/* Circuits one by one on encrypted random inputs: time, levels, precision, memory. */
+#include "bench/circuit.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/try.h"
+#include "bench/bench.h"
+
+/* Linux: the largest resident set from here on. Where that is refused, it stays that of the whole process. */
+static void reset_peak(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (!file) return;
+    fputs("5", file);
+    fclose(file);
+}
+
+static void print_bits(const char *key, double error) {
+    if (error > 0 && isfinite(error))
+        printf(", \"%s\": %.4g", key, -log2(error));
+    else
+        printf(", \"%s\": null", key);
+}
+
+static void print_row(const mzv_circuit_case *c, const mzv_bench_options *o, const mzv_circuit_report *report,
+                      const mzv_bench_times *times) {
+    printf("{\"name\": \"%s\", \"set\": \"%s\", \"log_n\": %u, \"n_slots\": %u, \"threads\": %u, "
+           "\"median_s\": %.6g, "
+           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\", \"levels\": %u, \"levels_left\": %u",
+           c->name, o->set, report->log_n, report->n_slots, o->threads, times->median_s, times->min_s,
+           o->repetitions, report->backend, report->levels, report->levels_left);
+    print_bits("mean_bits", report->mean_error);
+    print_bits("worst_bits", report->worst_error);
+    printf(", \"peak_rss_bytes\": %" PRIu64 "}\n", (uint64_t)mzv_memory_peak());
+    fflush(stdout);
+}
+
+static mzv_status time_and_verify(const mzv_circuit_case *c, const mzv_bench_options *o, void *state) {
+    const mzv_bench_case timed = {
+        .name = c->name, .repetitions = o->repetitions, .count = 1, .run = c->run, .arg = state
+    };
+    mzv_circuit_report report = { 0 };
+    mzv_bench_times times;
+    MZV_TRY(mzv_bench_time(&timed, &times));
+    MZV_TRY(c->verify(state, &report));
+    print_row(c, o, &report, &times);
+    return MZV_OK;
+}
+
+static mzv_status run_case(const mzv_circuit_case *c, const mzv_bench_options *o,
+                           const mzv_circuit_site *site) {
+    void *state = NULL;
+    reset_peak();
+    mzv_status status = c->open(&state, c, site);
+    if (status == MZV_OK) status = time_and_verify(c, o, state);
+    if (state) c->close(state);
+    return status;
+}
+
+static mzv_status find_set(mzv_params *out, const mzv_bench_options *o) {
+    MZV_TRY(mzv_params_named(out, o->set));
+    if (out->insecure_toy && !o->insecure_toy)
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "bench circuit: %s is insecure, for tests only, with --insecure-toy", o->set);
+    return MZV_OK;
+}
+
+mzv_status mzv_bench_circuit(const mzv_bench_options *o) {
+    mzv_circuit_site site = { .backend = o->backend };
+    MZV_TRY(find_set(&site.params, o));
+    omp_set_num_threads((int)o->threads);
+    for (const mzv_circuit_case *c = mzv_circuit_cases; c->name; c++) {
+        if (strncmp(c->name, o->only, strlen(o->only)) != 0) continue;
+        const mzv_status status = run_case(c, o, &site);
+        if (status == MZV_ERR_LEVEL)
+            fprintf(stderr, "mzv: %s passed over on %s: %s\n", c->name, o->set, mzv_last_error());
+        else
+            MZV_TRY(status);
+    }
+    return MZV_OK;
+}

@@ -1,0 +1,80 @@
+/* Whole circuits on encrypted inputs: what `mzv bench circuit` runs. */
+#ifndef MZV_BENCH_CIRCUIT_H
+#define MZV_BENCH_CIRCUIT_H
+#include "circuit/circuit.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a case found out about itself. Errors are against long double, over all slots with a result. */
+typedef struct mzv_circuit_report {
+    uint32_t log_n, n_slots;
+    uint32_t levels, levels_left; /* taken by the circuit; those of the result */
+    const char *backend;
+    double mean_error, worst_error;
+} mzv_circuit_report;
+
+/* Where cases run: parameters chosen with --set, and the backend. */
+typedef struct mzv_circuit_site {
+    mzv_params params;
+    const char *backend;
+} mzv_circuit_site;
+
+/* One case: open -> run, as often as it is timed -> verify -> close. `open` makes everything that `run`
+ * needs, keys and encrypted inputs included, from the site or from parameters of its own; MZV_ERR_LEVEL: the
+ * set is not deep enough, and the case is passed over. Whatever it returns, `close` follows where *state is
+ * set. */
+typedef struct mzv_circuit_case {
+    const char *name;
+    mzv_status (*open)(void **state, const struct mzv_circuit_case *self, const mzv_circuit_site *site);
+    mzv_status (*run)(void *state);
+    mzv_status (*verify)(void *state, mzv_circuit_report *report);
+    void (*close)(void *state);
+    const void *recipe; /* what `open` reads */
+} mzv_circuit_case;
+
+/* All cases, in circuit_cases.c; ended by a NULL name. */
+extern const mzv_circuit_case mzv_circuit_cases[];
+
+/* ---- circuits with random inputs, one result for each slot (circuit_function.c) ---- */
+
+/* What a function is planned for. */
+typedef struct mzv_function_setup {
+    uint32_t n_slots;
+    double noise; /* of a product */
+} mzv_function_setup;
+
+typedef struct mzv_function_recipe {
+    double lo, hi;  /* inputs are uniform on it, */
+    double gap;     /* but at least that far from 0 */
+    uint32_t n_in;  /* 1 or 2 inputs */
+    uint32_t count; /* rows of so many positions n_slots / count apart; 0: every slot for itself */
+    int variant;    /* for `make` */
+    mzv_status (*make)(void **circuit, const struct mzv_function_recipe *r, const mzv_function_setup *setup);
+    void (*destroy)(void *circuit);
+    mzv_affine (*affine)(
+        const void *circuit); /* of the inputs, spends a level first; NULL: takes them as they are */
+    mzv_status (*run)(void *circuit, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *in);
+    mzv_affine (*back)(const void *circuit); /* of the decrypted result; NULL: as it is */
+    /* The exact result: of one slot (x[0], x[1] the inputs), or of a row (x[0 .. count-1]). */
+    void (*exact)(const struct mzv_function_recipe *r, long double *y, const double *x);
+    void (*fill)(const struct mzv_function_recipe *r, double *row); /* changes a random row; NULL: no */
+} mzv_function_recipe;
+
+mzv_status mzv_function_open(void **state, const mzv_circuit_case *self,
+                             const mzv_circuit_site *site) MZV_MUST_CHECK;
+mzv_status mzv_function_run(void *state) MZV_MUST_CHECK;
+mzv_status mzv_function_verify(void *state, mzv_circuit_report *report) MZV_MUST_CHECK;
+void mzv_function_close(void *state);
+
+/* The recipes: circuit_elementwise.c, circuit_rows.c. */
+extern const mzv_function_recipe mzv_recipe_exp, mzv_recipe_inverse, mzv_recipe_sign, mzv_recipe_sign_nexus,
+    mzv_recipe_max;
+extern const mzv_function_recipe mzv_recipe_quickmax, mzv_recipe_argmax, mzv_recipe_softmax_narrow,
+    mzv_recipe_softmax, mzv_recipe_softmax_wide, mzv_recipe_softmax_square, mzv_recipe_softmax_square_wide,
+    mzv_recipe_softmax_nexus, mzv_recipe_softmax_nexus_wide;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
