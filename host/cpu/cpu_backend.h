@@ -19,11 +19,19 @@ extern "C" {
 /* Words of a row that a fused operation treats at a time, so that they stay in the second-level cache
  * and the prefetchers see runs of several pages. */
 #define MZV_CPU_BLOCK 2048
-#define MZV_CPU_STRIP 8
-#define MZV_CPU_ROW 256
-/* Words from one digit's strip to the next: the odd number of line pairs keeps the digits of one place in
- * different sets of the cache. */
-#define MZV_CPU_STRIP_WORDS(log_n) (((size_t)MZV_CPU_STRIP << (log_n) >> 8) + 16)
+/* Base conversions and the first pass of transforms go by tiles: 32 columns of 2^bits rows, the rows N / 2^bits
+ * words apart. */
+#define MZV_CPU_TILE 32
+static inline uint32_t mzv_cpu_tile_bits(uint32_t log_n) {
+    return log_n <= 12 ? 0 : log_n == 13 ? 2 : log_n - 12;
+}
+/* Words of a tile. The line between two of them puts the same place of each into another set of the cache. */
+static inline size_t mzv_cpu_tile_words(uint32_t log_n) {
+    return ((size_t)MZV_CPU_TILE << mzv_cpu_tile_bits(log_n)) + MZV_CPU_LINE;
+}
+static inline size_t mzv_cpu_tiles(uint32_t log_n) {
+    return (size_t)1 << (log_n - mzv_cpu_tile_bits(log_n)) >> 5;
+}
 
 typedef struct mzv_cpu_kernels mzv_cpu_kernels;
 
@@ -46,6 +54,13 @@ typedef struct mzv_cpu_products {
     uint32_t n_terms;
     bool accumulate;
 } mzv_cpu_products;
+
+/* One row of a base conversion: r = sum over the digits j of digit_j constant[j], balanced. */
+typedef struct mzv_cpu_target {
+    uint64_t *r;
+    const double *constant;
+    const mzv_cpu_prime *prime;
+} mzv_cpu_target;
 
 /* Where the words of an automorphism come from: line k of the result is line source[k] / 8 of the
  * argument, its words in the order order[source[k] % 8]. */
@@ -82,8 +97,6 @@ struct mzv_cpu_kernels {
     void (*ntt)(uint64_t *row, const mzv_cpu_prime *prime);
     /* row = INTT(row) */
     void (*intt)(uint64_t *row, const mzv_cpu_prime *prime);
-    /* digit = [INTT(a) c], centred */
-    void (*intt_digit)(int64_t *digit, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
     /* r = NTT(v mod p), |v| < 2^62 */
     void (*lift)(uint64_t *r, const int64_t *v, const mzv_cpu_prime *prime);
     /* r = (a - r) c */
@@ -92,13 +105,12 @@ struct mzv_cpu_kernels {
     /* r = permuted a, or r += permuted a */
     void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
                     const mzv_cpu_prime *prime);
-    /* Base conversion a strip of MZV_CPU_STRIP columns of 256 at a time; NULL: row by row. `work` holds
-     * n_digits + 1 times MZV_CPU_STRIP_WORDS. convert_strip leaves a row that finish_row completes:
-     * r = NTT(conversion), plus a c if `a` is not NULL. */
-    void (*load_strip)(double *work, const int64_t *const *digit, uint32_t n_digits, size_t column,
-                       uint32_t log_n);
-    void (*convert_strip)(uint64_t *r, double *work, const uint64_t *constant, uint32_t n_digits,
-                          size_t column, const mzv_cpu_prime *prime);
+    /* Base conversion by tiles; NULL: row by row. First digit = [INTT(a) c] centred, in doubles, a tile at
+     * every `stride`; then the sums of a tile for several targets, which leaves rows that finish_row
+     * completes: r = NTT(conversion), plus a c if `a` is not NULL. */
+    void (*digit_tiles)(double *digit, size_t stride, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
+    void (*convert_tile)(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
+                         uint32_t n_digits, size_t column);
     void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
 };
 
@@ -128,6 +140,11 @@ static inline const uint64_t *mzv_cpu_crow(mzv_cpoly a, uint32_t b, uint32_t i, 
 /* The prime of row i of a basis. */
 static inline const mzv_cpu_prime *mzv_cpu_prime_of(const mzv_stream *s, mzv_basis basis, uint32_t i) {
     return &s->backend->primes[mzv_prime_index(s->chain, basis, i)];
+}
+
+/* A residue as a double in (-p/2, p/2). */
+static inline double mzv_cpu_balanced(uint64_t c, uint64_t p) {
+    return c > p / 2 ? -(double)(p - c) : (double)c;
 }
 
 /* Words from which threads are worth waking: for a product or less a word, and for more. */

@@ -1,8 +1,8 @@
 /* Level 3: changes of basis. [HPS18, 2.2], [CHKKS18b, 3.1]
  *
  * conv_{F -> t}(a) = sum over f in F of d_f (F/f) mod t, with digits d_f = [a (F/f)^-1]_f centred. Both
- * operations compute the digits of the source primes once, then one row for each target prime. */
-#include <omp.h>
+ * operations compute the digits of the source primes once, then one row for each target prime: where all
+ * primes go by the same vector kernels tile by tile, else row by row. */
 #include <string.h>
 
 #include "base/try.h"
@@ -20,6 +20,7 @@ typedef struct plan {
     uint64_t digit_factor[MZV_MAX_PRIMES];             /* (F/f)^-1 mod f */
     uint64_t constant[MZV_MAX_PRIMES][MZV_MAX_PRIMES]; /* [target][source]: F/f mod t */
     uint64_t product_inverse[MZV_MAX_PRIMES];          /* F^-1 mod t */
+    double balanced[MZV_MAX_PRIMES][MZV_MAX_PRIMES];   /* [target][source]: what tiles are multiplied by */
 } plan;
 
 /* The row of chain prime `prime` in basis b, or -1. */
@@ -63,38 +64,26 @@ static void fill_constants(const mzv_backend *backend, plan *p) {
     }
 }
 
-/* Scratch: digits, [batch of a][source][N], and the pointers to their rows. */
-static mzv_status make_digits(mzv_stream *s, const int64_t ***out, mzv_cpoly a, const plan *p) {
-    const uint32_t n_source = p->source.n;
-    uint64_t *words = NULL, *pointers = NULL;
-    MZV_TRY(mzv_take_words(s, &words, (size_t)a.batch * n_source << s->log_n));
-    MZV_TRY(mzv_take_words(s, &pointers, (size_t)a.batch * n_source));
-    const int64_t **digit = (const int64_t **)pointers;
-#pragma omp parallel for collapse(2) schedule(dynamic) if (mzv_cpu_worth(s, a.batch, n_source, MZV_CPU_HEAVY))
-    for (uint32_t b = 0; b < a.batch; b++)
-        for (uint32_t i = 0; i < n_source; i++) {
-            const mzv_cpu_prime *prime = &s->backend->primes[p->source.prime[i]];
-            int64_t *row = (int64_t *)words + ((size_t)(b * n_source + i) << s->log_n);
-            prime->kernels->intt_digit(row, mzv_cpu_crow(a, b, p->source.row[i], s->log_n),
-                                       p->digit_factor[i], prime);
-            digit[b * n_source + i] = row;
-        }
-    *out = digit;
-    return MZV_OK;
-}
-
 /* Everything a change of basis knows about one call. */
 typedef struct change {
     mzv_stream *s;
     mzv_poly r;
     mzv_cpoly a;
     const plan *p;
-    const int64_t **digit;
+    uint64_t *digits; /* [batch of a][source][N] integers, or [batch of a][tile][source] tiles */
     bool down;
 } change;
 
-static const int64_t *const *digits_of(const change *c, uint32_t b) {
-    return c->digit + (c->a.batch == 1 ? 0 : b) * c->p->source.n;
+static const mzv_cpu_prime *source_prime(const change *c, uint32_t i) {
+    return &c->s->backend->primes[c->p->source.prime[i]];
+}
+
+static const mzv_cpu_prime *target_prime(const change *c, uint32_t k) {
+    return &c->s->backend->primes[c->p->target.prime[k]];
+}
+
+static uint64_t *target_row(const change *c, uint32_t b, uint32_t k) {
+    return mzv_cpu_row(c->r, b, c->p->target.row[k], c->s->log_n);
 }
 
 /* The row of a that belongs to target k. */
@@ -103,98 +92,123 @@ static const uint64_t *minuend(const change *c, uint32_t b, uint32_t k) {
     return mzv_cpu_crow(c->a, b, (uint32_t)row, c->s->log_n);
 }
 
-/* One target row at a time: r = NTT(conv), or (a - NTT(conv)) / F. */
+/* Words of the digits of one polynomial, if a digit takes `digit_words`; where those of polynomial b lie. */
+static mzv_status take_digits(change *c, size_t digit_words) {
+    return mzv_take_words(c->s, &c->digits, (size_t)c->a.batch * c->p->source.n * digit_words);
+}
+
+static uint64_t *digits_of(const change *c, uint32_t b, size_t digit_words) {
+    return c->digits + (c->a.batch == 1 ? 0 : b) * c->p->source.n * digit_words;
+}
+
+/* Row by row. */
+
+static void digit_row(const change *c, uint32_t b, uint32_t i) {
+    const mzv_cpu_prime *prime = source_prime(c, i);
+    const size_t n = (size_t)1 << c->s->log_n;
+    uint64_t *row = digits_of(c, b, n) + i * n;
+    memcpy(row, mzv_cpu_crow(c->a, b, c->p->source.row[i], c->s->log_n), n * sizeof *row);
+    prime->kernels->intt(row, prime);
+    prime->kernels->with_const[MZV_CPU_MUL_CONST](row, row, c->p->digit_factor[i], n, prime);
+    for (size_t k = 0; k < n; k++) row[k] -= row[k] > prime->mod.p / 2 ? prime->mod.p : 0;
+}
+
+/* r = NTT(conv), or (a - NTT(conv)) / F. */
 static void convert_row(const change *c, uint32_t b, uint32_t k) {
-    const mzv_cpu_prime *prime = &c->s->backend->primes[c->p->target.prime[k]];
-    uint64_t *row = mzv_cpu_row(c->r, b, c->p->target.row[k], c->s->log_n);
-    mzv_cpu_scalar_convert(row, digits_of(c, b), c->p->constant[k], c->p->source.n, prime);
+    const mzv_cpu_prime *prime = target_prime(c, k);
+    const size_t n = (size_t)1 << c->s->log_n;
+    const int64_t *digit[MZV_MAX_PRIMES];
+    uint64_t *row = target_row(c, b, k);
+    for (uint32_t i = 0; i < c->p->source.n; i++) digit[i] = (const int64_t *)digits_of(c, b, n) + i * n;
+    mzv_cpu_scalar_convert(row, digit, c->p->constant[k], c->p->source.n, prime);
     prime->kernels->ntt(row, prime);
     if (c->down)
-        prime->kernels->sub_from_scale(row, minuend(c, b, k), c->p->product_inverse[k],
-                                       (size_t)1 << c->s->log_n, prime);
+        prime->kernels->sub_from_scale(row, minuend(c, b, k), c->p->product_inverse[k], n, prime);
 }
 
-/* One strip of all target rows that go by strips. */
-static void convert_strips(const change *c, uint32_t b, size_t column, double *work,
-                           const mzv_cpu_kernels *kernels) {
-    const plan *p = c->p;
-    kernels->load_strip(work, digits_of(c, b), p->source.n, column, c->s->log_n);
-    for (uint32_t k = 0; k < p->target.n; k++) {
-        const mzv_cpu_prime *prime = &c->s->backend->primes[p->target.prime[k]];
-        if (prime->kernels == kernels)
-            kernels->convert_strip(mzv_cpu_row(c->r, b, p->target.row[k], c->s->log_n), work, p->constant[k],
-                                   p->source.n, column, prime);
+static mzv_status convert_by_rows(change *c) {
+    const uint32_t n_source = c->p->source.n, n_target = c->p->target.n;
+    MZV_TRY(take_digits(c, (size_t)1 << c->s->log_n));
+#pragma omp parallel if (mzv_cpu_worth(c->s, c->r.batch, n_source + n_target, MZV_CPU_HEAVY))
+    {
+#pragma omp for collapse(2) schedule(dynamic)
+        for (uint32_t i = 0; i < n_source; i++)
+            for (uint32_t b = 0; b < c->a.batch; b++) digit_row(c, b, i);
+#pragma omp for collapse(2) schedule(dynamic)
+        for (uint32_t k = 0; k < n_target; k++)
+            for (uint32_t b = 0; b < c->r.batch; b++) convert_row(c, b, k);
     }
-}
-
-static void finish_row(const change *c, uint32_t b, uint32_t k, const mzv_cpu_prime *prime) {
-    uint64_t *row = mzv_cpu_row(c->r, b, c->p->target.row[k], c->s->log_n);
-    prime->kernels->finish_row(row, c->down ? minuend(c, b, k) : NULL, c->p->product_inverse[k], prime);
-}
-
-/* The kernels that convert by strips, if all source primes have them: digits of larger primes do not fit
- * a double. */
-static const mzv_cpu_kernels *strip_kernels(const mzv_stream *s, const plan *p) {
-    const mzv_cpu_kernels *kernels = NULL;
-    for (uint32_t i = 0; i < p->source.n; i++) {
-        kernels = s->backend->primes[p->source.prime[i]].kernels;
-        if (kernels->convert_strip == NULL) return NULL;
-    }
-    return kernels;
-}
-
-/* The first half of the rows that go by strips. Scratch: n_digits + 1 strips for each thread. */
-static mzv_status run_strips(const change *c, const mzv_cpu_kernels *kernels) {
-    mzv_stream *s = c->s;
-    const size_t work_words = (c->p->source.n + 1) * MZV_CPU_STRIP_WORDS(s->log_n);
-    uint64_t *work = NULL;
-    MZV_TRY(mzv_take_words(s, &work, work_words * (size_t)omp_get_max_threads()));
-#pragma omp parallel for collapse(2)                                                                         \
-    schedule(dynamic) if (mzv_cpu_worth(s, c->r.batch, c->p->target.n, MZV_CPU_HEAVY))
-    for (uint32_t b = 0; b < c->r.batch; b++)
-        for (size_t column = 0; column < MZV_CPU_ROW; column += MZV_CPU_STRIP)
-            convert_strips(c, b, column, (double *)work + work_words * (size_t)omp_get_thread_num(), kernels);
     return MZV_OK;
 }
 
-static mzv_status convert_rows(const change *c) {
-    const plan *p = c->p;
-    const mzv_cpu_kernels *kernels = strip_kernels(c->s, p);
-    if (kernels != NULL) MZV_TRY(run_strips(c, kernels));
-#pragma omp parallel for collapse(2)                                                                         \
-    schedule(dynamic) if (mzv_cpu_worth(c->s, c->r.batch, p->target.n, MZV_CPU_HEAVY))
-    for (uint32_t b = 0; b < c->r.batch; b++)
-        for (uint32_t k = 0; k < p->target.n; k++) {
-            const mzv_cpu_prime *prime = &c->s->backend->primes[p->target.prime[k]];
-            if (prime->kernels == kernels) {
-                finish_row(c, b, k, prime);
-            } else {
-                convert_row(c, b, k);
-            }
-        }
-    return MZV_OK;
+/* Tile by tile. */
+
+/* The vector kernels that all primes of the call have, or NULL: digits of larger primes do not fit a
+ * double. */
+static const mzv_cpu_kernels *tile_kernels(const change *c) {
+    const mzv_cpu_kernels *kernels = c->p->source.n == 0 ? NULL : source_prime(c, 0)->kernels;
+    for (uint32_t i = 0; kernels != NULL && i < c->p->source.n; i++)
+        if (source_prime(c, i)->kernels != kernels) return NULL;
+    for (uint32_t k = 0; kernels != NULL && k < c->p->target.n; k++)
+        if (target_prime(c, k)->kernels != kernels) return NULL;
+    return kernels == NULL || kernels->convert_tile == NULL ? NULL : kernels;
 }
 
-/* finish_row computes NTT(conv') + a / F, so its constants take a factor -1/F in mod_down. */
-static void fold_product(const mzv_backend *backend, plan *p, const mzv_cpu_kernels *kernels) {
+/* finish_row computes NTT(conv') + a / F, so the constants take a factor -1/F in mod_down. */
+static void balance_constants(const mzv_backend *backend, plan *p, bool down) {
     for (uint32_t k = 0; k < p->target.n; k++) {
         const mzv_cpu_prime *prime = &backend->primes[p->target.prime[k]];
-        const uint64_t factor = mzv_mod_neg(p->product_inverse[k], prime->mod.p);
-        if (prime->kernels != kernels) continue;
+        const uint64_t factor = down ? mzv_mod_neg(p->product_inverse[k], prime->mod.p) : 1;
         for (uint32_t i = 0; i < p->source.n; i++)
-            p->constant[k][i] = mzv_mod_mul(p->constant[k][i], factor, prime->mod);
+            p->balanced[k][i] =
+                mzv_cpu_balanced(mzv_mod_mul(p->constant[k][i], factor, prime->mod), prime->mod.p);
     }
+}
+
+/* One tile of all target rows. */
+static void convert_tile(const change *c, uint32_t b, size_t tile, const mzv_cpu_kernels *kernels) {
+    const plan *p = c->p;
+    const size_t tile_words = mzv_cpu_tile_words(c->s->log_n), n_tiles = mzv_cpu_tiles(c->s->log_n);
+    const uint64_t *digits = digits_of(c, b, n_tiles * tile_words) + tile * p->source.n * tile_words;
+    mzv_cpu_target target[MZV_MAX_PRIMES];
+    for (uint32_t k = 0; k < p->target.n; k++) {
+        const mzv_cpu_target one = { target_row(c, b, k), p->balanced[k], target_prime(c, k) };
+        target[k] = one;
+    }
+    kernels->convert_tile(target, p->target.n, (const double *)digits, p->source.n, tile * MZV_CPU_TILE);
+}
+
+static mzv_status convert_by_tiles(change *c, const mzv_cpu_kernels *kernels) {
+    const plan *p = c->p;
+    const size_t tile_words = mzv_cpu_tile_words(c->s->log_n), n_tiles = mzv_cpu_tiles(c->s->log_n);
+    MZV_TRY(take_digits(c, n_tiles * tile_words));
+#pragma omp parallel if (mzv_cpu_worth(c->s, c->r.batch, p->source.n + p->target.n, MZV_CPU_HEAVY))
+    {
+#pragma omp for collapse(2) schedule(dynamic)
+        for (uint32_t i = 0; i < p->source.n; i++)
+            for (uint32_t b = 0; b < c->a.batch; b++)
+                kernels->digit_tiles((double *)digits_of(c, b, n_tiles * tile_words) + i * tile_words,
+                                     p->source.n * tile_words, mzv_cpu_crow(c->a, b, p->source.row[i], c->s->log_n),
+                                     p->digit_factor[i], source_prime(c, i));
+#pragma omp for collapse(2) schedule(dynamic)
+        for (uint32_t b = 0; b < c->r.batch; b++)
+            for (size_t tile = 0; tile < n_tiles; tile++) convert_tile(c, b, tile, kernels);
+#pragma omp for collapse(2) schedule(dynamic)
+        for (uint32_t k = 0; k < p->target.n; k++)
+            for (uint32_t b = 0; b < c->r.batch; b++)
+                kernels->finish_row(target_row(c, b, k), c->down ? minuend(c, b, k) : NULL,
+                                    p->product_inverse[k], target_prime(c, k));
+    }
+    return MZV_OK;
 }
 
 static mzv_status change_basis(mzv_stream *s, mzv_poly r, mzv_cpoly a, plan *p, bool down) {
     const size_t mark = mzv_mark(s);
     change c = { s, r, a, p, NULL, down };
-    mzv_status status;
+    const mzv_cpu_kernels *kernels = tile_kernels(&c);
     fill_constants(s->backend, p);
-    if (down) fold_product(s->backend, p, strip_kernels(s, p));
-    MZV_TRY_GOTO(make_digits(s, &c.digit, a, p), done);
-    MZV_TRY_GOTO(convert_rows(&c), done);
-done:
+    if (kernels != NULL) balance_constants(s->backend, p, down);
+    const mzv_status status = kernels != NULL ? convert_by_tiles(&c, kernels) : convert_by_rows(&c);
     mzv_release(s, mark);
     return status;
 }

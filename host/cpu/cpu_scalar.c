@@ -46,18 +46,6 @@ static void lift(uint64_t *r, const int64_t *v, const mzv_cpu_prime *prime) {
     mzv_cpu_scalar_ntt(r, prime);
 }
 
-static void intt_digit(int64_t *digit, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime) {
-    const size_t n = (size_t)1 << prime->log_n;
-    const mzv_factor factor = mzv_factor_make(mzv_mod_mul(c, prime->n_inverse, prime->mod), prime->mod);
-    uint64_t *row = (uint64_t *)digit;
-    memcpy(row, a, n * sizeof *row);
-    mzv_cpu_scalar_intt(row, factor, prime);
-    for (size_t k = 0; k < n; k++) {
-        const uint64_t x = row[k];
-        digit[k] = x > prime->mod.p / 2 ? (int64_t)(x - prime->mod.p) : (int64_t)x;
-    }
-}
-
 /* Terms between two reductions: |digit constant| < 2^60 2^k for a prime of k bits, mzv_mod_reduce takes
  * 2^(k+63). */
 #define TERMS_PER_REDUCTION 8
@@ -131,7 +119,6 @@ const mzv_cpu_kernels mzv_cpu_scalar = {
                     [MZV_CPU_ADD_CONST] = add_const },
     .ntt = mzv_cpu_scalar_ntt,
     .intt = intt,
-    .intt_digit = intt_digit,
     .lift = lift,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,

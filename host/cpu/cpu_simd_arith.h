@@ -17,17 +17,19 @@
 #define WORD_BITS UINT64_C(0x4330000000000000)
 
 typedef struct field {
-    vd p, p_inverse, magic;
+    vd p, p_inverse, magic, two_32; /* 2^32 mod p */
 } field;
+
+/* A canonical constant as a double in (-p/2, p/2), and back. */
+static inline double balanced(uint64_t c, uint64_t p) { return mzv_cpu_balanced(c, p); }
+static inline uint64_t residue_of(double c, uint64_t p) { return c < 0 ? p - (uint64_t)-c : (uint64_t)c; }
 
 VEC_INLINE field field_of(const mzv_cpu_prime *prime) {
     const double p = (double)prime->mod.p;
-    const field f = { vd_set(p), vd_set(1.0 / p), vd_set(ROUND_MAGIC) };
+    const double two_32 = balanced(mzv_mod_reduce(UINT64_C(1) << 32, prime->mod), prime->mod.p);
+    const field f = { vd_set(p), vd_opaque(vd_set(1.0 / p)), vd_set(ROUND_MAGIC), vd_set(two_32) };
     return f;
 }
-
-/* A canonical constant as a double in (-p/2, p/2). */
-static inline double balanced(uint64_t c, uint64_t p) { return c > p / 2 ? -(double)(p - c) : (double)c; }
 
 /* c with h / p = c + fraction. */
 VEC_INLINE vd quotient(vd h, const field *f) { return vd_sub(vd_fma(h, f->p_inverse, f->magic), f->magic); }
@@ -74,17 +76,10 @@ VEC_INLINE vu to_words(vd x, const field *f) {
 /* Canonical words of |x| < 2^53. */
 VEC_INLINE vu to_words_lazy(vd x, const field *f) { return to_words(normalise(x, f), f); }
 
-/* Centred signed words of |x| < p: (p - 1) / 2 is `half`. */
-VEC_INLINE vu to_centred(vd x, vd half, const field *f) {
+/* |x| < p to |x| <= `half` = (p - 1) / 2. */
+VEC_INLINE vd to_centred(vd x, vd half, const field *f) {
     const vd down = vd_sub(x, vd_if_less(half, x, f->p));
-    const vd centred = vd_add(down, vd_if_less(down, vd_sub(vd_set(0.0), half), f->p));
-    return vu_sub(vd_bits(vd_add(centred, f->magic)), vu_set(ROUND_BITS));
-}
-
-/* Signed words below 2^51 in absolute value. */
-VEC_INLINE vd load_centred(const int64_t *x) {
-    const vu biased = vu_add(vu_load((const uint64_t *)x), vu_set(ROUND_BITS));
-    return vd_sub(vu_as_double(biased), vd_set(ROUND_MAGIC));
+    return vd_add(down, vd_if_less(down, vd_sub(vd_set(0.0), half), f->p));
 }
 
 /* Sums of products, reduced once. `high` starts at a large number whose last place is 2^49 and takes each

@@ -1,53 +1,64 @@
-/* Base conversion on vectors, a strip of 8 columns at a time: the digits of a strip stay in the second-level
- * cache while every target prime takes its sum from them and does its column pass. */
+/* Base conversion on vectors, a tile at a time: the digits of a tile stay close while every target prime takes
+ * its sum from them and does its outer pass. Two targets at once share what is loaded of the digits. */
 #ifndef MZV_CPU_SIMD_BASIS_H
 #define MZV_CPU_SIMD_BASIS_H
 #include "cpu/cpu_simd_ntt.h"
 
-#define VECTORS 4 /* independent sums, to hide the latency of an addition */
+#define MAX_TARGETS 2
+#define SUMS 4 /* independent sums, to hide the latency of an addition */
 
-static void load_strip(double *work, const int64_t *const *digit, uint32_t n_digits, size_t column,
-                       uint32_t log_n) {
-    const size_t n_rows = (size_t)1 << log_n >> 8, stride = MZV_CPU_STRIP_WORDS(log_n);
-    for (uint32_t j = 0; j < n_digits; j++)
-        for (size_t i = 0; i < n_rows; i++)
-            for (int k = 0; k < STRIP; k += LANES)
-                vd_store(work + j * stride + i * STRIP + k,
-                         load_centred(digit[j] + i * ROW + column + (size_t)k));
-}
+/* What a sum for one target needs. */
+typedef struct summation {
+    field f;
+    vd factor;
+    const double *constant;
+    double *to;
+} summation;
 
-/* to[0 .. 4 LANES) = sum over j < n of work[j stride ..] constant[j], within p/2. */
-VEC_INLINE void convert_vectors(double *to, const double *work, size_t stride, const double *constant,
-                                uint32_t n, const field *f, vd factor) {
-    vd total[VECTORS] = { vd_set(0.0), vd_set(0.0), vd_set(0.0), vd_set(0.0) };
+/* to[t][0 .. SUMS / n_targets LANES) = sum over j < n of digit[j stride ..] constant[t][j], within p/2. */
+VEC_INLINE void convert_vectors(const summation *t, int n_targets, const double *digit, size_t stride,
+                                uint32_t n, size_t at) {
+    const int n_vectors = SUMS / n_targets;
+    vd total[SUMS] = { vd_set(0.0), vd_set(0.0), vd_set(0.0), vd_set(0.0) };
     for (uint32_t first = 0; first < n; first += SUM_CENTRED_TERMS) {
-        product_sum sum[VECTORS];
-        for (int v = 0; v < VECTORS; v++) sum[v] = sum_start();
-        for (uint32_t j = first; j < first + SUM_CENTRED_TERMS && j < n; j++) {
-            const vd w = vd_set(constant[j]);
-            for (int v = 0; v < VECTORS; v++) sum_add(&sum[v], vd_load(work + j * stride + v * LANES), w);
-        }
-        for (int v = 0; v < VECTORS; v++) {
-            const vd part = sum_finish(&sum[v], factor, f);
-            total[v] = first == 0 ? part : normalise(vd_add(total[v], part), f);
+        product_sum sum[SUMS];
+        for (int i = 0; i < SUMS; i++) sum[i] = sum_start();
+        for (uint32_t j = first; j < first + SUM_CENTRED_TERMS && j < n; j++)
+            for (int i = 0; i < SUMS; i++)
+                sum_add(&sum[i], vd_load(digit + j * stride + i % n_vectors * LANES),
+                        vd_set(t[i / n_vectors].constant[j]));
+        for (int i = 0; i < SUMS; i++) {
+            const summation *one = &t[i / n_vectors];
+            const vd part = sum_finish(&sum[i], one->factor, &one->f);
+            total[i] = first == 0 ? part : normalise(vd_add(total[i], part), &one->f);
         }
     }
-    for (int v = 0; v < VECTORS; v++) vd_store(to + v * LANES, total[v]);
+    for (int i = 0; i < SUMS; i++)
+        vd_store(t[i / n_vectors].to + at + (size_t)(i % n_vectors) * LANES, total[i]);
 }
 
-static void convert_strip(uint64_t *row, double *work, const uint64_t *constant, uint32_t n_digits,
-                          size_t column, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    const vd factor = vd_set(sum_factor(prime));
-    const size_t n_words = (size_t)STRIP << prime->log_n >> 8;
-    const size_t stride = MZV_CPU_STRIP_WORDS(prime->log_n);
-    double *buffer = work + n_digits * stride;
-    double constants[MZV_MAX_PRIMES];
-    for (uint32_t j = 0; j < n_digits; j++) constants[j] = balanced(constant[j], prime->mod.p);
-    for (size_t k = 0; k < n_words; k += VECTORS * LANES)
-        convert_vectors(buffer + k, work + k, stride, constants, n_digits, &f, factor);
-    const strided memory = { (double *)row + column, ROW }, filled = { buffer, STRIP };
-    forward_strip(memory, filled, buffer, RAW, prime);
+VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, const double *digits,
+                                uint32_t n_digits, size_t column) {
+    _Alignas(64) double buffer[MAX_TARGETS][TILE << MAX_OUTER];
+    const uint32_t log_n = target->prime->log_n, bits = mzv_cpu_tile_bits(log_n);
+    summation t[MAX_TARGETS];
+    for (int i = 0; i < n_targets; i++) {
+        t[i].f = field_of(target[i].prime);
+        t[i].factor = vd_set(sum_factor(target[i].prime));
+        t[i].constant = target[i].constant;
+        t[i].to = bits == 0 ? (double *)target[i].r + column : buffer[i];
+    }
+    for (size_t k = 0; k < (size_t)TILE << bits; k += (size_t)(SUMS / n_targets) * LANES)
+        convert_vectors(t, n_targets, digits + k, mzv_cpu_tile_words(log_n), n_digits, k);
+    for (int i = 0; bits != 0 && i < n_targets; i++)
+        forward_outer(target[i].r, (strided) { buffer[i], TILE }, column, RAW, target[i].prime, &t[i].f);
+}
+
+static void convert_tile(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
+                         uint32_t n_digits, size_t column) {
+    uint32_t i = 0;
+    for (; i + 2 <= n_targets; i += 2) convert_targets(target + i, 2, digits, n_digits, column);
+    if (i < n_targets) convert_targets(target + i, 1, digits, n_digits, column);
 }
 
 #endif

@@ -23,6 +23,12 @@ VEC_INLINE vd vd_fms(vd a, vd b, vd c) { return _mm256_fmsub_pd(a, b, c); }   /*
 VEC_INLINE vd vd_fnma(vd a, vd b, vd c) { return _mm256_fnmadd_pd(a, b, c); } /* c - ab */
 /* v where a < b, else 0. */
 VEC_INLINE vd vd_if_less(vd a, vd b, vd v) { return _mm256_and_pd(_mm256_cmp_pd(a, b, _CMP_LT_OQ), v); }
+/* v, of which the compiler knows nothing: that all lanes are the same leads it to compute with one and spread
+ * the result, which costs more. */
+VEC_INLINE vd vd_opaque(vd v) {
+    __asm__("" : "+x"(v));
+    return v;
+}
 VEC_INLINE vu vd_bits(vd a) { return _mm256_castpd_si256(a); }
 
 VEC_INLINE vu vu_load(const uint64_t *x) { return _mm256_load_si256((const __m256i *)x); }

@@ -31,6 +31,13 @@ VEC_INLINE vd vd_fnma(vd a, vd b, vd c) { return _mm512_fnmadd_pd(a, b, c); } /*
 VEC_INLINE vd vd_if_less(vd a, vd b, vd v) {
     return _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ), v);
 }
+/* v, of which the compiler knows nothing; see vec_avx2.h. */
+VEC_INLINE vd vd_opaque(vd v) {
+#ifndef MZV_SIMDE
+    __asm__("" : "+v"(v));
+#endif
+    return v;
+}
 VEC_INLINE vu vd_bits(vd a) { return _mm512_castpd_si512(a); }
 
 VEC_INLINE vu vu_load(const uint64_t *x) { return _mm512_load_si512((const __m512i *)x); }
