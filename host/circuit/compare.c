@@ -140,7 +140,7 @@ mzv_status mzv_max_create(mzv_max **out, const mzv_max_spec *spec) {
     MZV_TRY(MZV_NEW(&max, 1, "max"));
     const double width = spec->hi - spec->lo;
     max->spec = *spec;
-    max->reach = 1 + spec->rounds * spec->target / width;
+    max->reach = 1 + 2 * (spec->rounds - 1) * spec->target / width; /* inputs of the last round are off both ways */
     const mzv_status status = choose_way(max);
     max->affine = (mzv_affine){ max->scale / width, -max->scale * spec->lo / width };
     max->back = (mzv_affine){ width / max->scale, spec->lo };

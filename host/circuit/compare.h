@@ -135,8 +135,9 @@ typedef struct mzv_argmax_facts {
 } mzv_argmax_facts;
 
 /* The maximum M is known to max_error = m; a slot gives (1 + sgn(x - M + m + gap)) / 2, 1 for the largest and
- * 0 below it by 2 (m + gap) = distance. Slots nearer to the largest give a value between, which grows with x:
- * of two equal ones both give 1. MZV_ERR_ARGUMENT, MZV_ERR_PRECISION as mzv_quickmax_create. */
+ * 0 below it by 2 (m + gap) = distance. Slots nearer to the largest give a value between, which grows with
+ * x - M, M differing from slot to slot by its errors; of two equal ones both give 1. MZV_ERR_ARGUMENT and
+ * MZV_ERR_PRECISION as mzv_quickmax_create. */
 mzv_status mzv_argmax_create(mzv_argmax **out, const mzv_argmax_spec *spec) MZV_MUST_CHECK;
 void mzv_argmax_destroy(mzv_argmax *a); /* NULL is allowed */
 
