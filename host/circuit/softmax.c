@@ -96,13 +96,12 @@ static void exp_value(const mzv_softmax *s, long double *y, const double *x, con
     }
 }
 
-mzv_status mzv_softmax_value(const mzv_softmax *s, long double *p, const double *x, const bool *alive) {
+void mzv_softmax_value(const mzv_softmax *s, long double *p, const double *x, const bool *alive) {
     if (s->exp)
         exp_value(s, p, x, alive);
     else
-        MZV_TRY(mzv_softmax_nexus_value(s, p, x, alive));
+        mzv_softmax_nexus_value(s, p, x, alive);
     for (uint32_t i = 0; i < s->facts.n_divisions; i++) mzv_division_value(&s->division[i], p, s->spec.count);
-    return MZV_OK;
 }
 
 static void exact(long double *p, const double *x, const bool *alive, uint32_t n) {
@@ -134,56 +133,55 @@ static void fill_row(double *x, const mzv_softmax_spec *s, const hard_row *row) 
     }
 }
 
-static mzv_status measure_row(mzv_softmax *s, const hard_row *row, double *x, long double *p,
-                              long double *q) {
-    const uint32_t n = s->spec.count;
-    fill_row(x, &s->spec, row);
-    MZV_TRY(mzv_softmax_value(s, p, x, NULL));
-    exact(q, x, NULL, n);
-    for (uint32_t j = 0; j < n; j++) s->facts.error = fmax(s->facts.error, (double)fabsl(p[j] - q[j]));
-    return MZV_OK;
+/* p, q: what the circuit computes and the exact probabilities, of x. */
+typedef struct measurement {
+    double *x;
+    long double *p, *q;
+    bool *alive;
+} measurement;
+
+static void measure_row(mzv_softmax *s, const hard_row *row, const measurement *m, const bool *alive) {
+    fill_row(m->x, &s->spec, row);
+    mzv_softmax_value(s, m->p, m->x, alive);
+    exact(m->q, m->x, alive, s->spec.count);
+    for (uint32_t j = 0; j < s->spec.count; j++)
+        s->facts.error = fmax(s->facts.error, (double)fabsl(m->p[j] - m->q[j]));
 }
 
 /* Fewer than all are alive: one row of each number, at heights across the interval. */
-static mzv_status measure_masked(mzv_softmax *s, bool *alive, double *x, long double *p, long double *q) {
-    const uint32_t n = s->spec.count;
-    for (uint32_t kept = 1; kept < n; kept *= 2)
+static void measure_masked(mzv_softmax *s, const measurement *m) {
+    for (uint32_t kept = 1; kept < s->spec.count; kept *= 2)
         for (uint32_t v = 0; v <= 8; v++) {
             const hard_row row = { v / 8.0, 1, 1, false };
-            fill_row(x, &s->spec, &row);
-            for (uint32_t j = 0; j < n; j++) alive[j] = j < kept;
-            MZV_TRY(mzv_softmax_value(s, p, x, alive));
-            exact(q, x, alive, n);
-            for (uint32_t j = 0; j < n; j++)
-                s->facts.error = fmax(s->facts.error, (double)fabsl(p[j] - q[j]));
+            for (uint32_t j = 0; j < s->spec.count; j++) m->alive[j] = j < kept;
+            measure_row(s, &row, m, m->alive);
         }
-    return MZV_OK;
 }
 
-static mzv_status measure_rows(mzv_softmax *s, bool *alive, double *x, long double *p, long double *q) {
+static void measure_rows(mzv_softmax *s, const measurement *m) {
     static const double gaps[] = { 0, 0.25, 0.5, 1, 1.5, 2, 3, 4, 6, 10, 20, MAX_WIDTH };
     for (uint32_t v = 0; v <= 16; v++)
         for (size_t g = 0; g < sizeof gaps / sizeof gaps[0]; g++) {
             hard_row row = { v / 16.0, gaps[g], 1, false };
-            for (; row.many < s->spec.count; row.many *= 4) MZV_TRY(measure_row(s, &row, x, p, q));
+            for (; row.many < s->spec.count; row.many *= 4) measure_row(s, &row, m, NULL);
             row.spread = true;
-            MZV_TRY(measure_row(s, &row, x, p, q));
+            measure_row(s, &row, m, NULL);
         }
-    return s->spec.mask == MZV_SOFTMAX_ALL ? MZV_OK : measure_masked(s, alive, x, p, q);
+    if (s->spec.mask != MZV_SOFTMAX_ALL) measure_masked(s, m);
 }
 
 static mzv_status measure(mzv_softmax *s) {
-    const uint32_t n = s->spec.count;
-    double *x = NULL;
-    long double *p = NULL;
-    bool *alive = NULL;
-    mzv_status status = MZV_NEW(&x, n, "softmax: scores");
-    if (status == MZV_OK) status = MZV_NEW(&p, 2 * (size_t)n, "softmax: probabilities");
-    if (status == MZV_OK) status = MZV_NEW(&alive, n, "softmax: mask");
-    if (status == MZV_OK) status = measure_rows(s, alive, x, p, p + n);
-    mzv_free(alive);
-    mzv_free(p);
-    mzv_free(x);
+    const size_t n = s->spec.count;
+    measurement m = { NULL, NULL, NULL, NULL };
+    mzv_status status = MZV_NEW(&m.x, n, "softmax: scores");
+    if (status == MZV_OK) status = MZV_NEW(&m.p, n, "softmax: probabilities");
+    if (status == MZV_OK) status = MZV_NEW(&m.q, n, "softmax: probabilities");
+    if (status == MZV_OK) status = MZV_NEW(&m.alive, n, "softmax: mask");
+    if (status == MZV_OK) measure_rows(s, &m);
+    mzv_free(m.alive);
+    mzv_free(m.q);
+    mzv_free(m.p);
+    mzv_free(m.x);
     return status;
 }
 

@@ -118,8 +118,7 @@ const mzv_softmax_facts *mzv_softmax_about(const mzv_softmax *s);
 uint32_t mzv_softmax_levels(const mzv_softmax *s);
 /* What the circuit computes from one group's scores x[0 .. count-1], without the noise of CKKS. alive[j] says
  * which are data; NULL: all. */
-mzv_status mzv_softmax_value(const mzv_softmax *s, long double *p, const double *x,
-                             const bool *alive) MZV_MUST_CHECK;
+void mzv_softmax_value(const mzv_softmax *s, long double *p, const double *x, const bool *alive);
 
 /* Rotations and relinearisation for x at `level`; where the evaluator refreshes, for the level that this
  * gives: pass the higher of both. */

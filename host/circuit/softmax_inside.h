@@ -109,8 +109,7 @@ mzv_status mzv_division_run(mzv_evaluator *ev, mzv_cipher *y, const mzv_division
 mzv_status mzv_softmax_plan_default(mzv_softmax *s) MZV_MUST_CHECK;
 mzv_status mzv_softmax_plan_square(mzv_softmax *s) MZV_MUST_CHECK;
 mzv_status mzv_softmax_plan_nexus(mzv_softmax *s) MZV_MUST_CHECK;
-mzv_status mzv_softmax_nexus_value(const mzv_softmax *s, long double *y, const double *x,
-                                   const bool *alive) MZV_MUST_CHECK;
+void mzv_softmax_nexus_value(const mzv_softmax *s, long double *y, const double *x, const bool *alive);
 /* y = exp(x - m), 0 in dead positions; y has room for every level. */
 mzv_status mzv_softmax_nexus_run(mzv_evaluator *ev, mzv_cipher *y, const mzv_cipher *x,
                                  const mzv_softmax_mask *mask, const mzv_softmax *s) MZV_MUST_CHECK;

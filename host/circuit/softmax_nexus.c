@@ -1,7 +1,6 @@
 /* NEXUS's softmax [ZYH+25], right over the whole interval: QuickMax, a power for exp, Goldschmidt's 1/S. */
 #include <math.h>
 
-#include "base/arena.h"
 #include "base/try.h"
 #include "circuit/softmax_inside.h"
 
@@ -73,41 +72,37 @@ mzv_status mzv_softmax_plan_nexus(mzv_softmax *s) {
 
 /* ---- value ---- */
 
-/* The maximum as position 0 of the group finds it, other groups' slots at lo. */
-static mzv_status max_value(const mzv_softmax *s, long double *m, const double *x, const bool *alive) {
-    const mzv_groups *g = &s->groups;
-    const bool cyclic = g->room == 1 && !g->selects;
-    const int64_t length = cyclic ? g->group : 4 * (int64_t)g->group,
-                  zero = cyclic ? 0 : 2 * (int64_t)g->group;
-    long double *v = NULL, *w = NULL;
-    MZV_TRY(MZV_NEW(&v, 2 * (size_t)length, "softmax: maxima"));
-    w = v + length;
-    for (int64_t i = 0; i < length; i++) {
-        const int64_t j = i - zero;
-        v[i] = j >= 0 && j < g->count && (!alive || alive[j]) ? x[j] : s->spec.lo;
-    }
-    for (uint32_t r = 0; r < g->fold.n_rounds; r++) {
-        const int64_t step = g->fold.steps[r][0] / (int64_t)g->stride;
-        for (int64_t i = 0; i < length; i++)
-            w[i] = mzv_max_value(mzv_quickmax_max(s->max), v[i], v[((i + step) % length + length) % length]);
-        long double *const t = v;
-        v = w;
-        w = t;
-    }
-    *m = v[zero];
-    mzv_free(v < w ? v : w);
-    return MZV_OK;
+typedef struct row {
+    const mzv_softmax *s;
+    const double *x;
+    const bool *alive;
+} row;
+
+/* Position j, counted from the start of its group; other groups' slots are taken to hold lo. */
+static long double score(const row *w, int64_t j) {
+    const mzv_groups *g = &w->s->groups;
+    if (g->room == 1 && !g->selects) j &= (int64_t)g->count - 1; /* cyclic: a power of two */
+    const bool data = j >= 0 && j < g->count && (!w->alive || w->alive[j]);
+    return data ? w->x[j] : w->s->spec.lo;
 }
 
-mzv_status mzv_softmax_nexus_value(const mzv_softmax *s, long double *y, const double *x, const bool *alive) {
-    long double m = 0;
-    MZV_TRY(max_value(s, &m, x, alive));
+/* What position j holds after n_rounds of the fold. */
+static long double folded(const row *w, uint32_t n_rounds, int64_t j) {
+    if (n_rounds == 0) return score(w, j);
+    const int64_t step = w->s->groups.fold.steps[n_rounds - 1][0] / (int64_t)w->s->groups.stride;
+    return mzv_max_value(mzv_quickmax_max(w->s->max), folded(w, n_rounds - 1, j),
+                         folded(w, n_rounds - 1, j + step));
+}
+
+/* Position 0's maximum stands for those of all. */
+void mzv_softmax_nexus_value(const mzv_softmax *s, long double *y, const double *x, const bool *alive) {
+    const row w = { s, x, alive };
+    const long double m = folded(&w, s->groups.fold.n_rounds, 0);
     for (uint32_t j = 0; j < s->spec.count; j++) {
         y[j] = (long double)s->base.scale * s->input.scale * (x[j] - m) + s->base.shift;
         for (uint32_t i = 0; i < s->facts.squarings; i++) y[j] *= y[j];
         if (alive && !alive[j]) y[j] = 0;
     }
-    return MZV_OK;
 }
 
 /* ---- run ---- */

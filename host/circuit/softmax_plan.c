@@ -126,6 +126,13 @@ static void consider(plan *best, plan *p, const mzv_softmax *s) {
         }
 }
 
+/* Whether halving so often can be better than `best` at all, with an exponential of one level. */
+static bool promises(const plan *best, uint32_t rounds, const mzv_softmax *s) {
+    plan p = { .rounds = rounds, .exp_levels = 1 }, trial = *best;
+    consider(&trial, &p, s);
+    return trial.levels > 0 && (best->levels == 0 || trial.rounds == rounds);
+}
+
 /* exp itself may be out of reach for few halvings. */
 static mzv_status search(plan *best, const mzv_softmax *s) {
     for (uint32_t rounds = 0; rounds <= MZV_SOFTMAX_MAX_ROUNDS; rounds++) {
@@ -133,6 +140,7 @@ static mzv_status search(plan *best, const mzv_softmax *s) {
         mzv_exp *e = NULL;
         if (width_of(s, rounds) > 60) continue;
         if (rounds > 0 && width_of(s, rounds) < 0.5) break;
+        if (!promises(best, rounds, s)) continue;
         const mzv_status status = make_exp(&e, s, rounds, 1);
         if (status == MZV_ERR_PRECISION) continue;
         MZV_TRY(status);
