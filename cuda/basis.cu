@@ -58,31 +58,6 @@ __global__ void convert_kernel(const __grid_constant__ ConvertArgs args) {
     }
 }
 
-/* The entries in runs of neighbours; at most three, since a basis is two. */
-Ranges runs_of(const Rows &rows) {
-    Ranges runs = {};
-    for (uint32_t i = 0; i < rows.n; i++) {
-        if (i == 0 || rows.prime[i] != rows.prime[i - 1] + 1 || rows.dst[i] != rows.dst[i - 1] + 1) {
-            runs.begin[runs.n] = rows.prime[i];
-            runs.row[runs.n++] = rows.dst[i];
-        }
-        runs.size[runs.n - 1]++;
-    }
-    runs.n_rows = rows.n;
-    return runs;
-}
-
-using RangeFunction = uint64_t (*)(const mzv_cuda_tables *, uint32_t, uint32_t, uint32_t);
-
-/* `start` times the product of f over all ranges, modulo prime t. */
-mzv_factor product(const mzv_cuda_tables &tables, uint32_t t, const Ranges &ranges, RangeFunction f,
-                   uint64_t start) {
-    const mzv_modulus m = tables.modulus[t];
-    for (uint32_t i = 0; i < ranges.n; i++)
-        start = mzv_mod_mul(start, f(&tables, t, ranges.begin[i], ranges.begin[i] + ranges.size[i]), m);
-    return mzv_factor_make(start, m);
-}
-
 /* N^-1 (F/f)^-1 mod f for every entry. */
 Factors hat_inverses(const mzv_cuda_tables &tables, const Rows &rows, const Ranges &ranges) {
     Factors out = {};
@@ -93,43 +68,9 @@ Factors hat_inverses(const mzv_cuda_tables &tables, const Rows &rows, const Rang
     return out;
 }
 
-Factors products(const mzv_cuda_tables &tables, const Rows &rows, const Ranges &ranges, RangeFunction f) {
-    Factors out = {};
-    for (uint32_t i = 0; i < rows.n; i++) out.f[i] = product(tables, rows.prime[i], ranges, f, 1);
-    return out;
-}
-
 Factors ones(const mzv_cuda_tables &tables, const Rows &rows) {
     Factors out = {};
     for (uint32_t i = 0; i < rows.n; i++) out.f[i] = tables.prime[rows.prime[i]].one;
-    return out;
-}
-
-/* Row of basis b that holds prime t, or the size of b. */
-uint32_t find_row(const mzv_cuda_tables &tables, mzv_basis b, uint32_t t) {
-    uint32_t i = 0;
-    while (i < mzv_basis_size(b) && prime_of(tables, b, i) != t) i++;
-    return i;
-}
-
-/* Rows of `wide` in both bases (src: row in narrow, dst: row in wide), and those in `wide` only (src = dst =
- * row in wide). */
-void split_rows(const mzv_cuda_tables &tables, mzv_basis wide, mzv_basis narrow, Rows *both, Rows *rest) {
-    *both = *rest = Rows();
-    for (uint32_t i = 0; i < mzv_basis_size(wide); i++) {
-        const uint32_t t = prime_of(tables, wide, i);
-        const uint32_t row = find_row(tables, narrow, t);
-        if (row < mzv_basis_size(narrow))
-            append_row(*both, row, i, t);
-        else
-            append_row(*rest, i, i, t);
-    }
-}
-
-/* The same entries, with rows numbered 0, 1, ... in the destination. */
-Rows packed(const Rows &rows) {
-    Rows out = rows;
-    for (uint32_t i = 0; i < rows.n; i++) out.dst[i] = static_cast<uint8_t>(i);
     return out;
 }
 
@@ -185,8 +126,14 @@ mzv_status mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a) {
     if (from.n == 0) return copy_rows(s, target(r), source(a), to, r.batch);
     MZV_TRY(convert(s, r, a, from, to, false));
     for (uint32_t i = 0; i < to.n; i++) to.src[i] = kept.dst[i];
-    return forward_rows_finish(s, target(r), to, source(a),
-                               products(tables, to, runs_of(from), mzv_cuda_range_inverse), r.batch);
+    Finish finish = {};
+    finish.x = { r.base, r.stride };
+    finish.r[0] = target(r);
+    finish.a[0] = source(a);
+    finish.n_halves = finish.galois = 1;
+    finish.rows = to;
+    finish.scale = products(tables, to, runs_of(from), mzv_cuda_range_inverse);
+    return finish_rows(s, finish, r.batch);
 }
 
 } // namespace

@@ -1,5 +1,4 @@
-/* The CUDA backend's table. Plain C, so that the entries can be named; complete at level 3, level 4 is
- * composed by backend/fused.c. */
+/* The CUDA backend's table. Plain C, so that the entries can be named. */
 #include "cuda_ops.h"
 
 const mzv_backend_ops mzv_cuda_ops = {
@@ -30,4 +29,9 @@ const mzv_backend_ops mzv_cuda_ops = {
     .lift = mzv_cuda_lift,
     .mod_up = mzv_cuda_mod_up,
     .mod_down = mzv_cuda_mod_down,
+    .tensor = mzv_cuda_tensor,
+    .dot = mzv_cuda_dot,
+    .key_product = mzv_cuda_key_product,
+    .fold = mzv_cuda_fold,
+    .key_switch = mzv_cuda_key_switch,
 };

@@ -42,6 +42,17 @@ mzv_status mzv_cuda_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_
 mzv_status mzv_cuda_mod_up(mzv_stream *s, mzv_poly r, mzv_cpoly a);
 mzv_status mzv_cuda_mod_down(mzv_stream *s, mzv_poly r, mzv_cpoly a);
 
+/* products.cu */
+mzv_status mzv_cuda_tensor(mzv_stream *s, mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]);
+mzv_status mzv_cuda_dot(mzv_stream *s, mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w, uint32_t n);
+mzv_status mzv_cuda_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key,
+                                uint32_t n);
+mzv_status mzv_cuda_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
+                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+
+/* keyswitch.cu */
+mzv_status mzv_cuda_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
+
 #ifdef __cplusplus
 }
 #endif

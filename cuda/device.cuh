@@ -5,6 +5,7 @@
 #include "cuda_ops.h"
 #include "cuda_tables.h"
 #include "launch.cuh"
+#include "rows.cuh"
 
 namespace mzv_cuda {
 
@@ -36,24 +37,6 @@ struct Stream {
     cudaError_t late;  /* of `free`, which cannot report: given by the next call */
 };
 
-/* Which rows a kernel works on: blockIdx.y is the entry, src and dst the rows, prime the index in the chain.
- */
-struct Rows {
-    uint32_t n;
-    uint8_t src[MZV_MAX_PRIMES], dst[MZV_MAX_PRIMES], prime[MZV_MAX_PRIMES];
-};
-
-/* A set of primes, up to three runs of the chain, and the rows that hold them. */
-struct Ranges {
-    uint32_t n, n_rows;                /* runs; primes in all */
-    uint8_t begin[3], size[3], row[3]; /* first prime, number of primes, row of the first */
-};
-
-/* One word pair per entry of a Rows: constants travel as kernel parameters. */
-struct Factors {
-    mzv_factor f[MZV_MAX_PRIMES];
-};
-
 /* Rows in memory: row i of polynomial b at base + b * stride + i * N; stride 0 serves every b. */
 struct Source {
     const uint64_t *base;
@@ -70,31 +53,6 @@ inline const mzv_cuda_tables &tables_of(const mzv_stream *s) { return backend_of
 inline Source source(mzv_cpoly a) { return { a.base, a.batch == 1 ? 0 : a.stride }; }
 inline Target target(mzv_poly r) { return { r.base, r.stride }; }
 
-inline void append_row(Rows &rows, uint32_t src, uint32_t dst, uint32_t prime) {
-    rows.src[rows.n] = static_cast<uint8_t>(src);
-    rows.dst[rows.n] = static_cast<uint8_t>(dst);
-    rows.prime[rows.n] = static_cast<uint8_t>(prime);
-    rows.n++;
-}
-
-/* Index in the chain of row i of basis b. */
-inline uint32_t prime_of(const mzv_cuda_tables &tables, mzv_basis b, uint32_t i) {
-    return i < b.n_p ? i : tables.n_p + b.q_first + (i - b.n_p);
-}
-
-inline Rows rows_of(const mzv_cuda_tables &tables, mzv_basis b) {
-    Rows rows = {};
-    for (uint32_t i = 0; i < mzv_basis_size(b); i++) append_row(rows, i, i, prime_of(tables, b, i));
-    return rows;
-}
-
-/* The same entries, in place in the destination. */
-inline Rows in_place(const Rows &rows) {
-    Rows out = rows;
-    for (uint32_t i = 0; i < rows.n; i++) out.src[i] = rows.dst[i];
-    return out;
-}
-
 /* Makes the stream's device current and reports what an earlier `free` could not. Starts every operation. */
 mzv_status enter(mzv_stream *s) MZV_MUST_CHECK;
 
@@ -110,9 +68,16 @@ mzv_status forward_columns(mzv_stream *s, Target r, Source a, bool lifts, const 
 /* To residues; also copies rows `copied` of `extra` to r. */
 mzv_status forward_rows(mzv_stream *s, Target r, const Rows &rows, const Rows &copied, Source extra,
                         uint32_t batch) MZV_MUST_CHECK;
-/* r = scale a - r, in residues; a in rows src of a. */
-mzv_status forward_rows_finish(mzv_stream *s, Target r, const Rows &rows, Source a, const Factors &scale,
-                               uint32_t batch) MZV_MUST_CHECK;
+/* r[h] = sigma(scale a[h] - x), in residues, sigma: X -> X^galois. */
+struct Finish {
+    Source x; /* polynomial h * batch + b: words before the pass, in rows dst */
+    Target r[2];
+    Source a[2]; /* residues, in rows src */
+    uint32_t n_halves, galois;
+    Rows rows;
+    Factors scale;
+};
+mzv_status finish_rows(mzv_stream *s, const Finish &finish, uint32_t batch) MZV_MUST_CHECK;
 /* From residues in rows src of a. */
 mzv_status inverse_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) MZV_MUST_CHECK;
 /* To residues times scale, which includes N^-1. */

@@ -2,6 +2,7 @@
  * words stay in their arithmetic's own form. */
 #include "device.cuh"
 #include "pass.cuh"
+#include "permute.cuh"
 
 using namespace mzv_cuda;
 
@@ -29,7 +30,13 @@ struct ForwardRowArgs {
     RowArgs pass;
     Rows copied; /* rows copied from `extra` by the blocks after those of `pass` */
     Source extra;
-    Factors scale; /* with kFinishes: r = scale a - r, a in the rows src of `extra` */
+};
+
+struct FinishArgs {
+    Finish finish;
+    const Prime *primes;
+    uint32_t log_n, batch;
+    uint32_t inverse; /* of galois modulo 2N */
 };
 
 __device__ __forceinline__ size_t row_start(size_t stride, uint32_t row, uint32_t log_n) {
@@ -121,8 +128,8 @@ __device__ __forceinline__ void copy_row(uint64_t *r, const uint64_t *a, const R
     for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = x[u];
 }
 
-/* r = x, or scale a - x, in residues. */
-template <class A, bool kFinishes>
+/* To residues, in place. */
+template <class A>
 __global__
 __launch_bounds__(kRowThreads) void forward_rows_kernel(const __grid_constant__ ForwardRowArgs args) {
     MZV_CUDA_SHARED(typename A::Word, shared);
@@ -142,15 +149,34 @@ __launch_bounds__(kRowThreads) void forward_rows_kernel(const __grid_constant__ 
 #pragma unroll
     for (int u = 0; u < Row::kWords; u++) x[u] = arith.unpack(r[at.word(u)]);
     forward_row<A>(arith, x, at.place(shared), m, at.root(pass.log_n));
-    if constexpr (kFinishes) {
-        const uint64_t *a = args.extra.base + row_start(args.extra.stride, pass.rows.src[i], pass.log_n);
-        const typename A::Twiddle scale = arith.factor(args.scale.f[i]);
-#pragma unroll
-        for (int u = 0; u < Row::kWords; u++)
-            x[u] = arith.minus(arith.twist(arith.load(a[at.word(u)]), scale), x[u]);
-    }
 #pragma unroll
     for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = arith.canonical(x[u]);
+}
+
+/* Value m of the result goes to value k with permuted(k) = m: permuted by the inverse. */
+template <class A>
+__global__ __launch_bounds__(kRowThreads) void finish_rows_kernel(const __grid_constant__ FinishArgs args) {
+    MZV_CUDA_SHARED(typename A::Word, shared);
+    const Finish &f = args.finish;
+    const uint32_t i = blockIdx.y, half = blockIdx.z / args.batch, b = blockIdx.z % args.batch;
+    const Prime &m = args.primes[f.rows.prime[i]];
+    const A arith(m);
+    const RowPlace at;
+    const uint64_t *in = f.x.base + row_start(f.x.stride, f.rows.dst[i], args.log_n);
+    const uint64_t *a =
+        f.a[half].base + b * f.a[half].stride + (static_cast<size_t>(f.rows.src[i]) << args.log_n);
+    uint64_t *r = f.r[half].base + b * f.r[half].stride + (static_cast<size_t>(f.rows.dst[i]) << args.log_n);
+    typename A::Word x[Row::kWords];
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) x[u] = arith.unpack(in[at.word(u)]);
+    forward_row<A>(arith, x, at.place(shared), m, at.root(args.log_n));
+    const typename A::Word scale = arith.constant(f.scale.f[i].w);
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++)
+        x[u] = arith.minus(arith.times(arith.load(a[at.word(u)]), scale), x[u]);
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++)
+        r[permuted(at.word(u), args.log_n, args.inverse)] = arith.canonical(x[u]);
 }
 
 /* Threads of the kernels along columns: as many columns as 256 threads and 4096 words allow. */
@@ -186,13 +212,11 @@ template <bool kInverse> mzv_status columns(mzv_stream *s, const ColumnArgs &arg
                              : launch_columns<IntegerArith, kInverse, kMinLogColumn>(s, args, batch);
 }
 
-template <bool kFinishes>
-mzv_status forward_rows(mzv_stream *s, const char *op, const ForwardRowArgs &args, uint32_t batch) {
-    const Shape shape = row_shape(s->log_n, args.pass.rows.n + args.copied.n, batch);
-    return launch(op,
-                  tables_of(s).fp64 ? forward_rows_kernel<Fp64Arith, kFinishes>
-                                    : forward_rows_kernel<IntegerArith, kFinishes>,
-                  shape, stream_of(s)->queue, args);
+/* x with x a = 1 mod 2^32, a odd: each step doubles the bits that hold. */
+uint32_t odd_inverse(uint32_t a) {
+    uint32_t x = a; /* 3 bits */
+    for (int i = 0; i < 4; i++) x *= 2 - a * x;
+    return x;
 }
 
 } // namespace
@@ -207,13 +231,18 @@ Shape mzv_cuda::row_shape(uint32_t log_n, uint32_t n_rows, uint32_t batch) {
 mzv_status mzv_cuda::forward_rows(mzv_stream *s, Target r, const Rows &rows, const Rows &copied, Source extra,
                                   uint32_t batch) {
     const RowArgs pass = { r, {}, backend_of(s)->device_tables.primes, s->log_n, rows };
-    return ::forward_rows<false>(s, "ntt", { pass, copied, extra, {} }, batch);
+    const ForwardRowArgs args = { pass, copied, extra };
+    return launch("ntt",
+                  tables_of(s).fp64 ? forward_rows_kernel<Fp64Arith> : forward_rows_kernel<IntegerArith>,
+                  row_shape(s->log_n, rows.n + copied.n, batch), stream_of(s)->queue, args);
 }
 
-mzv_status mzv_cuda::forward_rows_finish(mzv_stream *s, Target r, const Rows &rows, Source a,
-                                         const Factors &scale, uint32_t batch) {
-    const RowArgs pass = { r, {}, backend_of(s)->device_tables.primes, s->log_n, rows };
-    return ::forward_rows<true>(s, "mod_down", { pass, {}, a, scale }, batch);
+mzv_status mzv_cuda::finish_rows(mzv_stream *s, const Finish &finish, uint32_t batch) {
+    const FinishArgs args = { finish, backend_of(s)->device_tables.primes, s->log_n, batch,
+                              odd_inverse(finish.galois) };
+    return launch("mod_down",
+                  tables_of(s).fp64 ? finish_rows_kernel<Fp64Arith> : finish_rows_kernel<IntegerArith>,
+                  row_shape(s->log_n, finish.rows.n, finish.n_halves * batch), stream_of(s)->queue, args);
 }
 
 mzv_status mzv_cuda::inverse_rows(mzv_stream *s, Target r, Source a, const Rows &rows, uint32_t batch) {

@@ -132,11 +132,13 @@ void queue_kernel(const void *kernel, const Launch &launch, cudaStream_t stream,
         last_error = kInvalidHandle;
     else if (!shape_allowed(kernel, launch))
         last_error = cudaErrorInvalidConfiguration;
-    else
+    else {
+        machine.n_launches++;
         queue(stream, [launch, body] {
             run(launch, machine.order, body);
             machine.n_kernels++;
         });
+    }
 }
 
 } // namespace cuda_on_cpu

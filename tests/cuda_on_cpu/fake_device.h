@@ -17,9 +17,10 @@ struct Device {
     std::string fail_call;
     cudaError_t fail_with = cudaErrorLaunchFailure;
 
-    long n_calls = 0;   // runtime calls since reset()
-    long n_kernels = 0; // kernels that ran since reset()
-    std::string failed; // the name of the call that was made to fail
+    long n_calls = 0;    // runtime calls since reset()
+    long n_launches = 0; // kernels queued since reset(),
+    long n_kernels = 0;  // and those of them that ran
+    std::string failed;  // the name of the call that was made to fail
 };
 
 // The one machine of this process.

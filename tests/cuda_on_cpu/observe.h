@@ -8,6 +8,7 @@ namespace cuda_on_cpu {
 
 void restart_machine();        // forgets orders, failures and counts
 void use_order(Order order);   // in which threads run from now on; a real device chooses itself
+long kernels_launched();       // in all; -1: a real device cannot say
 bool kernels_ran_since_last(); // whether any kernel ran since the last call; a real device cannot say no
 bool all_given_back();         // whether nothing of the device is held; a real device cannot say no
 

@@ -7,6 +7,8 @@ void restart_machine() { reset(); }
 
 void use_order(Order order) { device().order = order; }
 
+long kernels_launched() { return device().n_launches; }
+
 bool kernels_ran_since_last() {
     static long before = 0;
     const long now = device().n_kernels;

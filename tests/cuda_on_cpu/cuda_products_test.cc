@@ -1,0 +1,236 @@
+// Level 4 on the CUDA kernels: sums of products, and the key switch, equal to the scalar CPU backend at every
+// level, for every number of digits, in every order of threads; a second call gives the same.
+#include "observe.h"
+#include "pair.h"
+
+#include <algorithm>
+
+namespace cuda_on_cpu {
+namespace {
+
+const char *const kFp64 = "fp64", *const kVariants[] = { "integer", kFp64 };
+const Order kOrders[] = { Order::kForward, Order::kBackward, Order::kShuffled };
+
+std::vector<uint32_t> bits_for(const char *variant) {
+    if (variant == kFp64) return { 49, 48, 47, 40, 28, 45, 44, 43, 42 };
+    return { 61, 49, 48, 40, 20, 45, 60, 30, 36 };
+}
+
+// n polynomials, and their views on one side.
+struct Polys {
+    std::vector<Pair::Poly> poly;
+    std::vector<mzv_cpoly> views(bool cuda) const {
+        std::vector<mzv_cpoly> out;
+        for (const Pair::Poly &p : poly) out.push_back(mzv_view(cuda ? p.cuda : p.cpu));
+        return out;
+    }
+};
+
+Polys polys(Pair &pair, uint32_t n, const Shape &shape, Fill fill = Fill::kUniform) {
+    Polys out;
+    for (uint32_t i = 0; i < n; i++) out.poly.push_back(pair.poly(shape, fill));
+    return out;
+}
+
+// Runs an operation that writes both halves twice, and compares each half once.
+void expect_halves_equal(Pair &pair, const Polys &r,
+                         const std::function<mzv_status(mzv_stream *, mzv_poly *, bool)> &operation) {
+    for (const Pair::Poly &half : r.poly)
+        pair.expect_equal(half, [&](mzv_stream *s, bool cuda) {
+            std::vector<mzv_poly> out;
+            for (const Pair::Poly &p : r.poly) out.push_back(cuda ? p.cuda : p.cpu);
+            return operation(s, out.data(), cuda);
+        });
+}
+
+TEST(CudaProducts, TensorEqualsScalar) {
+    Pair pair(10, 2, 5, { 61, 48, 30, 60, 40, 49, 20 }, "integer");
+    for (uint16_t level : { 1, 4, 5 })
+        for (uint32_t batch : { 1u, 3u })
+            for (Fill fill : { Fill::kUniform, Fill::kLargest }) {
+                const Shape shape = { batch, { 0, 0, level }, 8 };
+                const Polys d = polys(pair, 3, shape), a = polys(pair, 2, shape, fill),
+                            b = polys(pair, 2, { 1, shape.basis }, fill);
+                use_order(kOrders[level % 3]);
+                for (bool square : { false, true })
+                    expect_halves_equal(pair, d, [&](mzv_stream *s, mzv_poly *r, bool cuda) {
+                        return s->ops->tensor(s, r, a.views(cuda).data(),
+                                              (square ? a : b).views(cuda).data());
+                    });
+            }
+}
+
+// 48 terms are one launch; 61 bits and largest residues, so that sums come close to 2^128.
+TEST(CudaProducts, DotEqualsScalarForManyTerms) {
+    Pair pair(10, 1, 2, { 61, 60, 20 }, "integer");
+    for (uint32_t n : { 1u, 2u, 47u, 48u, 49u, 100u })
+        for (uint32_t batch : { 1u, 3u, 5u }) {
+            const mzv_basis basis = { 1, 0, 2 };
+            const Polys a = polys(pair, n, { batch, basis, 0 }, n % 2 ? Fill::kLargest : Fill::kUniform),
+                        w = polys(pair, n, { 1, basis, 0 }, n % 2 ? Fill::kLargest : Fill::kEdges);
+            const Pair::Poly r = pair.poly({ batch, basis, 16 });
+            for (int call = 0; call < 2; call++)
+                pair.expect_equal(r, [&](mzv_stream *s, bool cuda) {
+                    return s->ops->dot(s, cuda ? r.cuda : r.cpu, a.views(cuda).data(), w.views(cuda).data(),
+                                       n);
+                });
+        }
+}
+
+TEST(CudaProducts, KeyProductEqualsScalar) {
+    Pair pair(11, 2, 3, { 61, 48, 30, 60, 40 }, "integer");
+    for (uint32_t n : { 1u, 3u, 16u })
+        for (uint32_t batch : { 1u, 3u, 4u, 5u })
+            for (Order order : kOrders) {
+                const mzv_basis basis = { 2, 0, static_cast<uint16_t>(1 + n % 3) };
+                const Polys r = polys(pair, 2, { batch, basis, 8 }),
+                            d = polys(pair, n, { n == 1 ? 1 : batch, basis, 0 }, Fill::kLargest),
+                            key = polys(pair, 2 * n, { 1, basis, 0 });
+                use_order(order);
+                expect_halves_equal(pair, r, [&](mzv_stream *s, mzv_poly *out, bool cuda) {
+                    return s->ops->key_product(s, out, d.views(cuda).data(), key.views(cuda).data(), n);
+                });
+            }
+}
+
+// 16 rotations of 3 digits are one launch; 60 digits are two for each rotation.
+TEST(CudaProducts, FoldEqualsScalar) {
+    const struct {
+        uint32_t n_digits, n_rotations, batch;
+    } cases[] = { { 3, 1, 1 }, { 3, 4, 3 }, { 3, 17, 1 }, { 1, 50, 2 }, { 60, 2, 1 } };
+    Pair pair(10, 1, 1, { 61, 48 }, "integer");
+    ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(256) << 10), MZV_OK) << mzv_last_error();
+    for (const auto &c : cases) {
+        const mzv_basis basis = { 1, 0, 1 };
+        const Polys r = polys(pair, 2, { c.batch, basis, 0 }),
+                    d = polys(pair, c.n_digits, { c.batch, basis, 8 });
+        std::vector<Polys> keys;
+        std::vector<uint32_t> galois;
+        for (uint32_t i = 0; i < c.n_rotations; i++) {
+            keys.push_back(polys(pair, 2 * c.n_digits, { 1, basis, 0 }, Fill::kEdges));
+            galois.push_back(i % 5 == 4 ? 2047 : (2 * i * i + 6 * i + 1) % 2048);
+        }
+        expect_halves_equal(pair, r, [&](mzv_stream *s, mzv_poly *out, bool cuda) {
+            std::vector<std::vector<mzv_cpoly>> views;
+            std::vector<const mzv_cpoly *> at;
+            for (const Polys &key : keys) views.push_back(key.views(cuda));
+            for (const auto &view : views) at.push_back(view.data());
+            return s->ops->fold(s, out, d.views(cuda).data(), at.data(), galois.data(), c.n_digits,
+                                c.n_rotations);
+        });
+    }
+}
+
+// One way to switch keys: K special primes, `level` limbs of d, `drop` of which r lacks.
+struct Case {
+    uint16_t n_special, level, drop;
+    uint32_t batch, galois;
+    bool kept_digits, adds;
+};
+
+struct Operands {
+    Polys r, key, digits, add;
+    Pair::Poly d;
+    uint32_t n_digits;
+};
+
+Operands operands(Pair &pair, const Case &c, Fill fill) {
+    const mzv_basis extended = { c.n_special, 0, c.level }, q = { 0, 0, c.level },
+                    low = { 0, 0, static_cast<uint16_t>(c.level - c.drop) };
+    const uint32_t n = (c.level + c.n_special - 1u) / c.n_special;
+    return { polys(pair, 2, { c.batch, low, 8 }),
+             polys(pair, 2 * n, { 1, extended, 0 }, fill),
+             polys(pair, c.kept_digits ? n : 0, { c.batch, extended, 16 }, fill),
+             polys(pair, c.adds ? 2 : 0, { c.batch, q, 0 }, fill),
+             pair.poly({ c.batch, q, 24 }, fill),
+             n };
+}
+
+mzv_status run(mzv_stream *s, mzv_poly *r, bool cuda, const Case &c, const Operands &o) {
+    const std::vector<mzv_cpoly> key = o.key.views(cuda), digits = o.digits.views(cuda),
+                                 add = o.add.views(cuda);
+    const mzv_switch with = { key.data(), o.n_digits, c.kept_digits ? digits.data() : nullptr,
+                              c.adds ? add.data() : nullptr, c.galois };
+    return mzv_poly_key_switch(s, r, mzv_view(cuda ? o.d.cuda : o.d.cpu), &with);
+}
+
+void check_switch(Pair &pair, const Case &c, Fill fill) {
+    SCOPED_TRACE(testing::Message() << c.n_special << " special, " << c.level << " limbs, " << c.drop
+                                    << " dropped, batch " << c.batch << ", galois " << c.galois
+                                    << (c.kept_digits ? ", digits" : "") << (c.adds ? ", add" : ""));
+    const Operands o = operands(pair, c, fill);
+    const size_t mark = mzv_mark(pair.cuda);
+    expect_halves_equal(pair, o.r, [&](mzv_stream *s, mzv_poly *r, bool cuda) {
+        const long before = kernels_launched();
+        const mzv_status status = run(s, r, cuda, c, o);
+        if (cuda && before >= 0) {
+            EXPECT_EQ(kernels_launched() - before, c.kept_digits ? 3 : 5); // none of them composed
+        }
+        return status;
+    });
+    EXPECT_EQ(mzv_mark(pair.cuda), mark);
+}
+
+TEST(CudaKeySwitch, EqualsComposedScalarAtEveryLevel) {
+    for (const char *variant : kVariants) {
+        Pair pair(10, 3, 6, bits_for(variant), variant);
+        ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(256) << 10), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_scratch_reserve(pair.cuda, size_t(256) << 10), MZV_OK) << mzv_last_error();
+        for (uint16_t level = 1; level <= 6; level++)
+            for (uint16_t drop = 0; drop < std::min<uint16_t>(level, 3); drop++)
+                for (uint32_t batch : { 1u, 3u }) {
+                    use_order(kOrders[(level + drop) % 3]);
+                    const bool odd = (level + drop + batch) % 2;
+                    check_switch(pair, { 3, level, drop, batch, odd ? 5u : 1u, false, drop == 0 },
+                                 Fill::kUniform);
+                    check_switch(pair, { 3, level, drop, batch, odd ? 1u : 2047u, true, drop == 1 },
+                                 Fill::kUniform);
+                }
+    }
+}
+
+TEST(CudaKeySwitch, EqualsComposedScalarInEveryOrderOfThreadsOnEdges) {
+    for (const char *variant : kVariants) {
+        Pair pair(12, 2, 3, bits_for(variant), variant);
+        ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(64) << 12), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_scratch_reserve(pair.cuda, size_t(64) << 12), MZV_OK) << mzv_last_error();
+        for (Order order : kOrders)
+            for (Fill fill : { Fill::kEdges, Fill::kHalfUp, Fill::kLargest }) {
+                use_order(order);
+                check_switch(pair, { 2, 3, 1, 1, 25, false, true }, fill);
+            }
+    }
+}
+
+// One special prime and 16 digits: sums of 16 products, the most there are.
+TEST(CudaKeySwitch, EqualsComposedScalarForSixteenDigits) {
+    for (const char *variant : kVariants) {
+        const std::vector<uint32_t> bits =
+            variant == kFp64 ? std::vector<uint32_t> { 49, 48 } : std::vector<uint32_t> { 61, 60 };
+        Pair pair(10, 1, 16, bits, variant);
+        ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(400) << 10), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_scratch_reserve(pair.cuda, size_t(400) << 10), MZV_OK) << mzv_last_error();
+        for (bool kept_digits : { false, true })
+            for (Fill fill : { Fill::kUniform, Fill::kLargest })
+                check_switch(pair, { 1, 16, 1, 1, 3, kept_digits, true }, fill);
+    }
+}
+
+TEST(CudaKeySwitch, TooLittleScratchIsAnErrorAndLeavesTheOutput) {
+    Pair pair(10, 1, 2, { 49, 48, 40 }, kFp64);
+    const Case c = { 1, 2, 0, 1, 3, false, false };
+    const Operands o = operands(pair, c, Fill::kUniform);
+    mzv_poly r[2] = { o.r.poly[0].cuda, o.r.poly[1].cuda };
+    const std::vector<uint64_t> before = pair.download(pair.cuda, r[0]);
+    for (size_t n_rows : { 3u, 6u, 8u, 12u }) {
+        ASSERT_EQ(mzv_scratch_reserve(pair.cuda, n_rows << 10), MZV_OK) << mzv_last_error();
+        EXPECT_EQ(run(pair.cuda, r, true, c, o), MZV_ERR_MEMORY) << n_rows;
+        EXPECT_EQ(pair.download(pair.cuda, r[0]), before);
+        EXPECT_EQ(mzv_mark(pair.cuda), 0u);
+    }
+    ASSERT_EQ(mzv_scratch_reserve(pair.cuda, size_t(14) << 10), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(run(pair.cuda, r, true, c, o), MZV_OK) << mzv_last_error();
+}
+
+} // namespace
+} // namespace cuda_on_cpu
