@@ -1,5 +1,5 @@
-/* max, QuickMax and argmax. Everything is planned in r = (x - lo) / (hi - lo); v = r / reach, where reach is how
- * far differences of r go, so that a difference of v is the sign's input as it is. */
+/* max, QuickMax and argmax. Everything is planned in r = (x - lo) / (hi - lo); v = r / reach, where reach is
+ * how far differences of r go, so that a difference of v is the sign's input as it is. */
 #include "circuit/compare.h"
 
 #include <math.h>
@@ -12,19 +12,19 @@
 #define MIN_TARGET 0x1p-24 /* of hi - lo */
 #define MAX_TARGET 0.25
 #define MAX_NOISE 0x1p-8
-#define WIDEST_GAP 32.0 /* in units of the target of max, where the search begins */
+#define WIDEST_GAP 32.0   /* in units of the target of max, where the search begins */
 #define NARROWEST_GAP 2.0 /* inside it a max cannot be off by more than half of it */
 #define GAP_STEPS 4096u
 #define BERNSTEIN 0.2801694990 /* d E_d of |x| on [-1, 1] grows to it with d, even [VC85] */
 #define TOLERANCE 0x1p-12      /* of the polynomial: its error is within that of the least */
-#define MAX_SHARE 0.125 /* of argmax's distance: the error allowed to its maximum */
+#define MAX_SHARE 0.125        /* of argmax's distance: the error allowed to its maximum */
 
 struct mzv_max {
     mzv_max_spec spec;
     mzv_max_facts facts;
     mzv_affine affine, back;
-    double reach; /* how far differences go, in r */
-    double scale; /* v = scale r */
+    double reach;         /* how far differences go, in r */
+    double scale;         /* v = scale r */
     mzv_sign *sign;       /* or ramp, not both */
     mzv_polynomial *ramp; /* (u + |u|) / 2 on [-1, 1] */
     double coeff[MZV_MAX_DEGREE + 1];
@@ -64,8 +64,12 @@ static double error_of_max(const mzv_sign *sign, double gap, double reach) {
 static mzv_status choose_sign(mzv_max *max) {
     const mzv_max_spec *s = &max->spec;
     const double width = s->hi - s->lo, target = s->target / width;
-    mzv_sign_spec spec = { .bound = max->reach, .target = 2 * target / max->reach, .gain = 0.5, .shift = 0.5,
-                           .noise = s->noise, .recipe = s->recipe };
+    mzv_sign_spec spec = { .bound = max->reach,
+                           .target = 2 * target / max->reach,
+                           .gain = 0.5,
+                           .shift = 0.5,
+                           .noise = s->noise,
+                           .recipe = s->recipe };
     for (double times = WIDEST_GAP; !max->sign; times /= sqrt(2)) {
         mzv_sign *sign = NULL;
         const bool last = times < NARROWEST_GAP * sqrt(2);
@@ -96,15 +100,22 @@ static long double half_of(void *user, long double x) {
 static mzv_status make_ramp(mzv_max *max, uint32_t degree) {
     const double width = max->spec.hi - max->spec.lo;
     const mzv_interval on = { 0, 1 };
-    const mzv_remez_spec spec = { .value = half_of, .on = &on, .n_on = 1, .a = -1, .b = 1, .degree = degree,
-                                  .parity = MZV_PARITY_EVEN, .tolerance = TOLERANCE };
+    const mzv_remez_spec spec = { .value = half_of,
+                                  .on = &on,
+                                  .n_on = 1,
+                                  .a = -1,
+                                  .b = 1,
+                                  .degree = degree,
+                                  .parity = MZV_PARITY_EVEN,
+                                  .tolerance = TOLERANCE };
     mzv_remez_facts found;
     MZV_TRY(mzv_remez(max->coeff, &found, &spec));
     max->coeff[1] = 0.5;
     MZV_TRY(mzv_polynomial_create(&max->ramp, max->coeff, degree));
     const mzv_polynomial_facts *about = mzv_polynomial_about(max->ramp);
-    max->facts = (mzv_max_facts){ about->levels, about->n_key_switch, about->n_products, degree, 0,
-                                  found.error / max->scale * width };
+    max->facts = (mzv_max_facts) {
+        about->levels, about->n_key_switch, about->n_products, degree, 0, found.error / max->scale * width
+    };
     return MZV_OK;
 }
 
@@ -140,10 +151,11 @@ mzv_status mzv_max_create(mzv_max **out, const mzv_max_spec *spec) {
     MZV_TRY(MZV_NEW(&max, 1, "max"));
     const double width = spec->hi - spec->lo;
     max->spec = *spec;
-    max->reach = 1 + 2 * (spec->rounds - 1) * spec->target / width; /* inputs of the last round are off both ways */
+    max->reach =
+        1 + 2 * (spec->rounds - 1) * spec->target / width; /* inputs of the last round are off both ways */
     const mzv_status status = choose_way(max);
-    max->affine = (mzv_affine){ max->scale / width, -max->scale * spec->lo / width };
-    max->back = (mzv_affine){ width / max->scale, spec->lo };
+    max->affine = (mzv_affine) { max->scale / width, -max->scale * spec->lo / width };
+    max->back = (mzv_affine) { width / max->scale, spec->lo };
     if (status == MZV_OK)
         *out = max;
     else
@@ -159,7 +171,9 @@ void mzv_max_destroy(mzv_max *max) {
 }
 
 const mzv_max_facts *mzv_max_about(const mzv_max *max) { return &max->facts; }
-const mzv_sign_facts *mzv_max_sign(const mzv_max *max) { return max->sign ? mzv_sign_about(max->sign) : NULL; }
+const mzv_sign_facts *mzv_max_sign(const mzv_max *max) {
+    return max->sign ? mzv_sign_about(max->sign) : NULL;
+}
 mzv_affine mzv_max_affine(const mzv_max *max) { return max->affine; }
 mzv_affine mzv_max_back(const mzv_max *max) { return max->back; }
 uint32_t mzv_max_levels(const mzv_max *max) { return max->facts.levels; }
@@ -182,8 +196,8 @@ mzv_status mzv_max_request(const mzv_max *max, mzv_key_request *request, uint32_
 static uint32_t floor_of(const mzv_evaluator *ev) { return ev->refresh ? ev->refresh->in_level : 0; }
 
 /* out = b + (a - b) step(a - b); a and b lie at least one level above the floor. */
-static mzv_status run_sign(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference, const mzv_cipher *b,
-                           const mzv_max *max) {
+static mzv_status run_sign(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference,
+                           const mzv_cipher *b, const mzv_max *max) {
     mzv_cipher step, room[3];
     const mzv_cipher *d, *s, *base;
     uint32_t end = 0;
@@ -199,8 +213,8 @@ static mzv_status run_sign(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher 
 }
 
 /* out = b + ramp(a - b); a and b have its levels. */
-static mzv_status run_ramp(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference, const mzv_cipher *b,
-                           const mzv_max *max) {
+static mzv_status run_ramp(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *difference,
+                           const mzv_cipher *b, const mzv_max *max) {
     const uint32_t level = b->level - max->facts.levels;
     mzv_cipher ramp, room;
     const mzv_cipher *base;
@@ -231,7 +245,8 @@ static mzv_status run_max_fresh(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
 mzv_status mzv_max_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
                        const mzv_max *max) {
     if (a->level != b->level)
-        return mzv_fail(MZV_ERR_LEVEL, "max: levels %u and %u, need one: mzv_drop the higher", a->level, b->level);
+        return mzv_fail(MZV_ERR_LEVEL, "max: levels %u and %u, need one: mzv_drop the higher", a->level,
+                        b->level);
     const size_t mark = mzv_ev_mark(ev);
     const mzv_status status = run_max_fresh(ev, out, a, b, max);
     mzv_ev_release(ev, mark);
@@ -247,8 +262,8 @@ static mzv_status check_quickmax(const mzv_quickmax_spec *s) {
                         MZV_FOLD_MAX_ROUNDS);
     for (uint32_t r = 0; r < fold->n_rounds; r++)
         if (fold->n_steps[r] != 1)
-            return mzv_fail(MZV_ERR_ARGUMENT, "quickmax: round %u of the fold has %u steps, need 1 (radix 2)", r,
-                            fold->n_steps[r]);
+            return mzv_fail(MZV_ERR_ARGUMENT, "quickmax: round %u of the fold has %u steps, need 1 (radix 2)",
+                            r, fold->n_steps[r]);
     if (s->mask == NULL) return MZV_OK;
     if (s->n_mask == 0 || (s->n_mask & (s->n_mask - 1)))
         return mzv_fail(MZV_ERR_ARGUMENT, "quickmax: a mask of %u slots, need a power of two", s->n_mask);
@@ -265,8 +280,9 @@ static mzv_status make_quickmax(mzv_quickmax *q, const mzv_quickmax_spec *s) {
     q->spec.mask = NULL;
     MZV_TRY(mzv_max_create(&q->max, &spec));
     const mzv_max_facts *each = mzv_max_about(q->max);
-    q->facts = (mzv_quickmax_facts){ n, n * each->levels, n * (each->n_key_switch + 1), n * each->n_products,
-                                     each->gap, n * each->error };
+    q->facts = (mzv_quickmax_facts) {
+        n, n * each->levels, n * (each->n_key_switch + 1), n * each->n_products, each->gap, n * each->error
+    };
     if (s->mask == NULL) return MZV_OK;
     MZV_TRY(MZV_NEW(&q->mask, s->n_mask, "quickmax: mask"));
     for (uint32_t i = 0; i < s->n_mask; i++) q->mask[i] = s->mask[i];
@@ -328,7 +344,8 @@ static mzv_status run_masked(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
     return status;
 }
 
-mzv_status mzv_quickmax_prepare(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, const mzv_quickmax *q) {
+mzv_status mzv_quickmax_prepare(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
+                                const mzv_quickmax *q) {
     MZV_TRY(mzv_circuit_need("quickmax", x, 1));
     if (q->mask == NULL) return mzv_affine_run(ev, out, x, q->max->affine);
     if (q->spec.n_mask > ev->n_slots)
@@ -340,8 +357,8 @@ mzv_status mzv_quickmax_prepare(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
     return status;
 }
 
-/* out = max(a, a rotated), refreshed before where it has not the levels of a max, by a sign that is deeper than
- * one refreshing where it has not as many as that gives. */
+/* out = max(a, a rotated), refreshed before where it has not the levels of a max, by a sign that is deeper
+ * than one refreshing where it has not as many as that gives. */
 static mzv_status run_round(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int32_t step,
                             const mzv_quickmax *q) {
     const uint32_t levels = q->max->facts.levels + floor_of(ev);
@@ -386,7 +403,8 @@ mzv_status mzv_quickmax_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
 static mzv_status check_argmax(const mzv_argmax_spec *s) {
     const double width = s->hi - s->lo;
     if (!(s->distance > 0 && s->distance <= width))
-        return mzv_fail(MZV_ERR_ARGUMENT, "argmax: distance %g, need more than 0, at most %g", s->distance, width);
+        return mzv_fail(MZV_ERR_ARGUMENT, "argmax: distance %g, need more than 0, at most %g", s->distance,
+                        width);
     if (!(s->target > 0 && s->target < 0.5))
         return mzv_fail(MZV_ERR_ARGUMENT, "argmax: target %g, need 0 < target < 1/2", s->target);
     return MZV_OK;
@@ -395,8 +413,9 @@ static mzv_status check_argmax(const mzv_argmax_spec *s) {
 /* Slots without data stand at lo - distance, below any data by that. */
 static mzv_status make_argmax(mzv_argmax *a, const mzv_argmax_spec *s) {
     const double lo = s->lo - s->distance, width = s->hi - lo;
-    const mzv_quickmax_spec under = { lo, s->hi, MAX_SHARE * s->distance, s->noise, s->recipe, s->fold, s->mask,
-                                      s->n_mask };
+    const mzv_quickmax_spec under = { lo,       s->hi,     MAX_SHARE * s->distance,
+                                      s->noise, s->recipe, s->fold,
+                                      s->mask,  s->n_mask };
     a->spec = *s;
     a->spec.mask = NULL;
     MZV_TRY(mzv_quickmax_create(&a->quickmax, &under));
@@ -406,9 +425,13 @@ static mzv_status make_argmax(mzv_argmax *a, const mzv_argmax_spec *s) {
     const mzv_sign_spec spec = { gap, a->quickmax->max->reach, 2 * s->target, 0.5, 0.5, s->noise, s->recipe };
     MZV_TRY(mzv_sign_create(&a->sign, &spec));
     const mzv_sign_facts *last = mzv_sign_about(a->sign);
-    a->facts = (mzv_argmax_facts){ max->rounds, max->levels + last->levels,
-                                   max->n_key_switch + last->n_key_switch, max->n_products + last->n_products,
-                                   max->error, gap * width, 0.5 * last->error };
+    a->facts = (mzv_argmax_facts) { max->rounds,
+                                    max->levels + last->levels,
+                                    max->n_key_switch + last->n_key_switch,
+                                    max->n_products + last->n_products,
+                                    max->error,
+                                    gap * width,
+                                    0.5 * last->error };
     return MZV_OK;
 }
 

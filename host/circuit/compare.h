@@ -1,16 +1,16 @@
 /* The larger of two values, the largest of many slots (QuickMax), and where it is (argmax, one-hot).
  *
- * All on v = scale x + shift (mzv_max_affine and its likes), which maps [lo, hi] to [0, 1] but for a margin, so
- * that differences are what a polynomial takes, and results are inputs again. Two ways:
+ * All on v = scale x + shift (mzv_max_affine and its likes), which maps [lo, hi] to [0, 1] but for a margin,
+ * so that differences are what a polynomial takes, and results are inputs again. Two ways:
  *
- * max(a, b) = b + p(a - b), p(u) - u/2 the even polynomial nearest to |u| / 2: of degree d it is off by at most
- *     0.1401 / d times the widest difference [VC85]. As it is the best of its degree, no circuit has fewer levels.
- *     MZV_SIGN_MINIMAX takes it up to degree MZV_MAX_DEGREE, about 1/3600 of the interval.
+ * - max(a, b) = b + p(a - b), p(u) - u/2 the even polynomial nearest to |u| / 2: of degree d it is off by at
+ *   most 0.1401 / d times the widest difference [VC85], and no composition of that degree by less, so that it
+ *   takes the fewest levels. MZV_SIGN_MINIMAX up to degree MZV_MAX_DEGREE, about 1/3600 of the interval.
  *
- * max(a, b) = b + (a - b) (1 + sgn(a - b)) / 2, one product above a sign whose gain and shift are 1/2. With
- *     |a - b| in the gap the result lies between mean and maximum, too low by at most (1 - s) |a - b| / 2, s >= 0
- *     the sign's value; outside it is off by at most error |a - b| / 2. The gap is as wide as the target allows.
- *     MZV_SIGN_NEXUS, and targets that are smaller.
+ * - max(a, b) = b + (a - b) (1 + sgn(a - b)) / 2, one product above a sign whose gain and shift are 1/2. With
+ *   |a - b| in the gap the result lies between mean and maximum, too low by at most (1 - s) |a - b| / 2 with
+ *   the sign's value s >= 0; outside it is off by at most error |a - b| / 2. The gap is as wide as the target
+ *   allows. MZV_SIGN_NEXUS, and targets that are smaller.
  *
  * Levels. Each max takes mzv_max_levels. Where they do not suffice and the evaluator refreshes
  * (mzv_circuit_fresh), the input of a round is refreshed, and the sign's values on the way where one
@@ -31,8 +31,8 @@ extern "C" {
 typedef struct mzv_max mzv_max;
 
 typedef struct mzv_max_spec {
-    double lo, hi; /* interval of the inputs */
-    double target; /* largest error of one max, in units of x; 2^-24 <= target / (hi - lo) <= 1/4 */
+    double lo, hi;   /* interval of the inputs */
+    double target;   /* largest error of one max, in units of x; 2^-24 <= target / (hi - lo) <= 1/4 */
     uint32_t rounds; /* one after the other, results being inputs again; the margin is for as many. 1 .. 17 */
     double noise;    /* of differences of v and of the sign's values on the way, see sign.h */
     mzv_sign_recipe recipe; /* MZV_SIGN_NEXUS: always by its sign */
@@ -40,10 +40,11 @@ typedef struct mzv_max_spec {
 
 typedef struct mzv_max_facts {
     uint32_t levels, n_key_switch, n_products; /* of one max */
-    uint32_t degree; /* of the one polynomial; 0: by a sign */
-    double gap;      /* of the sign, in units of x; 0 without */
+    uint32_t degree;                           /* of the one polynomial; 0: by a sign */
+    double gap;                                /* of the sign, in units of x; 0 without */
     double error; /* of one max at most, in units of x: from the measured error of the polynomial, or of the
-                   * sign outside the gap and on 4,096 steps inside it; n in a row are off by at most n times it */
+                   * sign outside the gap and on 4,096 steps inside it; n in a row are off by at most n times
+                   * it */
 } mzv_max_facts;
 
 /* MZV_ERR_ARGUMENT names the member out of its range; MZV_ERR_PRECISION as mzv_sign_create. */
@@ -52,16 +53,16 @@ void mzv_max_destroy(mzv_max *max); /* NULL is allowed */
 
 const mzv_max_facts *mzv_max_about(const mzv_max *max);
 const mzv_sign_facts *mzv_max_sign(const mzv_max *max); /* NULL where one polynomial does it */
-mzv_affine mzv_max_affine(const mzv_max *max); /* v of x */
-mzv_affine mzv_max_back(const mzv_max *max);   /* x of v */
+mzv_affine mzv_max_affine(const mzv_max *max);          /* v of x */
+mzv_affine mzv_max_back(const mzv_max *max);            /* x of v */
 uint32_t mzv_max_levels(const mzv_max *max);
 /* What the circuit computes from a and b, in units of x, without the noise of CKKS. */
 long double mzv_max_value(const mzv_max *max, long double a, long double b);
 
 /* Relinearisation for inputs at `level` (or the level that refreshing gives, where higher). */
 mzv_status mzv_max_request(const mzv_max *max, mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
-/* out = v of the maximum, from a and b in the form v and at one level. Where the evaluator refreshes and levels
- * do not suffice, it does so inside the sign, and with a and b where that is not enough. */
+/* out = v of the maximum, from a and b in the form v and at one level. Where the evaluator refreshes and
+ * levels do not suffice, it does so inside the sign, and with a and b where that is not enough. */
 mzv_status mzv_max_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b,
                        const mzv_max *max) MZV_MUST_CHECK;
 
@@ -121,7 +122,8 @@ typedef struct mzv_argmax_spec {
     double noise;
     mzv_sign_recipe recipe;
     mzv_fold fold; /* as for QuickMax; cyclic or window, so that every slot has its maximum to compare with */
-    const double *mask; /* as for QuickMax; slots without data that the fold brings together with data give 0 */
+    const double
+        *mask; /* as for QuickMax; slots without data that the fold brings together with data give 0 */
     uint32_t n_mask;
 } mzv_argmax_spec;
 

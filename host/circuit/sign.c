@@ -16,7 +16,7 @@ struct mzv_sign {
     mzv_sign_spec spec;
     mzv_sign_facts facts;
     mzv_affine affine;
-    mzv_sign_plan plan; /* the last part without gain and shift */
+    mzv_sign_plan plan;                   /* the last part without gain and shift */
     double last[MZV_SIGN_MAX_DEGREE + 1]; /* with them */
     mzv_polynomial *p[MZV_SIGN_MAX_PARTS];
 };
@@ -61,8 +61,9 @@ static mzv_status check(const mzv_sign_spec *s) {
     if (!(s->target >= MIN_TARGET && s->target < 1))
         return mzv_fail(MZV_ERR_ARGUMENT, "sign: target %g, need 2^-40 <= target < 1", s->target);
     if (!(isfinite(s->gain) && s->gain != 0 && isfinite(s->shift)))
-        return mzv_fail(MZV_ERR_ARGUMENT, "sign: gain %g, shift %g, need finite ones, gain not 0 (1, 0: the sign)",
-                        s->gain, s->shift);
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "sign: gain %g, shift %g, need finite ones, gain not 0 (1, 0: the sign)", s->gain,
+                        s->shift);
     if (!(s->noise >= 0 && s->noise <= MAX_NOISE))
         return mzv_fail(MZV_ERR_ARGUMENT, "sign: noise %g, need 0 to %g", s->noise, MAX_NOISE);
     if (s->recipe != MZV_SIGN_MINIMAX && s->recipe != MZV_SIGN_NEXUS)

@@ -1,7 +1,7 @@
-/* Degrees by a search over what parts leave [LLNK22, section 5]: after the change of scale a part sees the sign
- * on [e, 1] only, so that one number says how far a sequence has come, and of two sequences of equal levels the
- * one with fewer key switches and larger e is better. We keep all that are not worse in both; the paper's
- * tables hold the same optimum, with a bound on multiplications in place of our key switches. */
+/* Degrees by a search over what parts leave [LLNK22, section 5]: after the change of scale a part sees the
+ * sign on [e, 1] only, so that one number says how far a sequence has come, and of two sequences of equal
+ * levels the one with fewer key switches and larger e is better. We keep all that are not worse in both; the
+ * paper's tables hold the same optimum, with a bound on multiplications in place of our key switches. */
 #include "circuit/sign_plan.h"
 
 #include <math.h>
@@ -13,7 +13,7 @@
 #include "math/remez.h"
 
 #define PI_L 3.14159265358979323846264338327950288L
-#define TOLERANCE 0x1p-12 /* of each part: it is within that of the best polynomial */
+#define TOLERANCE 0x1p-12                         /* of each part: it is within that of the best polynomial */
 #define N_DEGREES ((MZV_SIGN_MAX_DEGREE - 1) / 2) /* 3, 5, .. */
 #define MAX_STATES 4096u
 #define MAX_LEVELS 60u
@@ -76,8 +76,14 @@ static long double one(void *user, long double x) {
 /* The odd polynomial nearest to 1 on [e, 1], and its error. */
 static mzv_status best_part(double *error, mzv_sign_part *part, double e, uint32_t degree) {
     const mzv_interval on = { e, 1 };
-    const mzv_remez_spec spec = { .value = one, .on = &on, .n_on = 1, .a = -1, .b = 1, .degree = degree,
-                                  .parity = MZV_PARITY_ODD, .tolerance = TOLERANCE };
+    const mzv_remez_spec spec = { .value = one,
+                                  .on = &on,
+                                  .n_on = 1,
+                                  .a = -1,
+                                  .b = 1,
+                                  .degree = degree,
+                                  .parity = MZV_PARITY_ODD,
+                                  .tolerance = TOLERANCE };
     mzv_remez_facts facts;
     part->degree = degree;
     MZV_TRY(mzv_remez(part->coeff, &facts, &spec));
@@ -103,13 +109,15 @@ static mzv_status list_candidates(search *s) {
             s->n_candidates--;
             last = s->n_candidates > 0 ? last - 1 : NULL;
         }
-        s->candidates[s->n_candidates++] = (candidate){ degree, f.levels, f.n_key_switch };
+        s->candidates[s->n_candidates++] = (candidate) { degree, f.levels, f.n_key_switch };
     }
     return MZV_OK;
 }
 
 /* Whether a sequence costs no more than another one of its levels and leaves as much. */
-static bool beats(const state *a, const state *b) { return a->n_key_switch <= b->n_key_switch && a->e >= b->e; }
+static bool beats(const state *a, const state *b) {
+    return a->n_key_switch <= b->n_key_switch && a->e >= b->e;
+}
 
 static mzv_status keep(search *s, const state *made) {
     for (uint32_t i = s->first[made->levels]; i < s->n_states; i++)
@@ -160,7 +168,8 @@ static mzv_status find_degrees(search *s, double e) {
     for (uint32_t levels = 1; levels <= MAX_LEVELS && !s->best.degree; levels++)
         MZV_TRY(extend_to(s, levels));
     if (s->best.degree) return MZV_OK;
-    return mzv_fail(MZV_ERR_PRECISION, "sign: error %g on [%g, %g] not within %u levels with noise %g: raise the target",
+    return mzv_fail(MZV_ERR_PRECISION,
+                    "sign: error %g on [%g, %g] not within %u levels with noise %g: raise the target",
                     s->spec->target, s->spec->gap, s->spec->bound, MAX_LEVELS, s->spec->noise);
 }
 
@@ -178,7 +187,8 @@ static mzv_status make_parts(mzv_sign_plan *plan, const search *s, double e) {
         double error = 0;
         MZV_TRY(best_part(&error, part, e, degree[n - 1 - i]));
         e = left_by(error, s->spec->noise);
-        for (uint32_t k = 1; i + 1 < n && k <= part->degree; k += 2) part->coeff[k] /= 1 + error + s->spec->noise;
+        for (uint32_t k = 1; i + 1 < n && k <= part->degree; k += 2)
+            part->coeff[k] /= 1 + error + s->spec->noise;
     }
     return MZV_OK;
 }
@@ -200,8 +210,8 @@ static mzv_status plan_minimax(mzv_sign_plan *plan, const mzv_sign_spec *spec) {
 
 /* ---- f o .. o f o g o .. o g ---- */
 
-/* sum_k a[k] x^(2k+1) / 1024, k < 5, in the Chebyshev basis: x^n = 2^(1-n) sum_j binomial(n, j) T_{n-2j}, 2j <
- * n, n odd. */
+/* sum_k a[k] x^(2k+1) / 1024, k < 5, in the Chebyshev basis: x^n = 2^(1-n) sum_j binomial(n, j) T_{n-2j}, 2j
+ * < n, n odd. */
 static void from_powers(mzv_sign_part *part, const int32_t a[5]) {
     memset(part, 0, sizeof *part);
     part->degree = 9;

@@ -88,15 +88,16 @@ static mzv_status make_grid(work *k) {
         k->f[i] = s->value(s->user, x);
         k->w[i] = weight_at(s, x);
         if (!isfinite(k->f[i]) || !isfinite(k->w[i]) || !(k->w[i] > 0))
-            return mzv_fail(MZV_ERR_RANGE, "remez: value %Lg and weight %Lg at %.6Lg, need finite ones, weight > 0",
-                            k->f[i], k->w[i], x);
+            return mzv_fail(MZV_ERR_RANGE,
+                            "remez: value %Lg and weight %Lg at %.6Lg, need finite ones, weight > 0", k->f[i],
+                            k->w[i], x);
         k->largest = fmaxl(k->largest, fabsl(k->w[i] * k->f[i]));
     }
     return MZV_OK;
 }
 
-/* Point i of n inside an interval, denser at the ends, and not symmetric: with points symmetric about 0, L can
- * be 0 for an even function. */
+/* Point i of n inside an interval, denser at the ends, and not symmetric: with points symmetric about 0, L
+ * can be 0 for an even function. */
 static long double skewed(mzv_interval on, uint32_t i, uint32_t n) {
     const long double u = ((long double)i + 0.5L) / (long double)n;
     const long double half = sinl(0.5L * PI_L * (u + 0.03L * sinl(PI_L * u)));
@@ -173,7 +174,8 @@ static mzv_status solve(work *k) {
     const uint32_t n = k->n + 1, width = k->n + 2;
     fill_matrix(k);
     if (!eliminate(k->matrix, n, width))
-        return mzv_fail(MZV_ERR_PRECISION, "remez: no polynomial of %u coefficients on its %u points", k->n, n);
+        return mzv_fail(MZV_ERR_PRECISION, "remez: no polynomial of %u coefficients on its %u points", k->n,
+                        n);
     for (uint32_t i = n; i > 0; i--) {
         long double *const row = k->matrix + (size_t)(i - 1) * width;
         long double sum = row[width - 1];
@@ -205,8 +207,8 @@ static point refine(const work *k, point p, long double a, long double b) {
             e2 = sign * error_at(k, x2);
         }
     }
-    if (e1 > sign * p.error) p = (point){ x1, sign * e1 };
-    if (e2 > sign * p.error) p = (point){ x2, sign * e2 };
+    if (e1 > sign * p.error) p = (point) { x1, sign * e1 };
+    if (e2 > sign * p.error) p = (point) { x2, sign * e2 };
     return p;
 }
 
@@ -286,8 +288,9 @@ static mzv_status exchange(work *k, mzv_remez_facts *facts) {
         idle = level > best ? 0 : idle + 1;
         best = fmaxl(level, best);
         if (k->n_extreme < k->n + 1)
-            return mzv_fail(MZV_ERR_PRECISION, "remez: the error alternates at %u points, need %u (degree %u)",
-                            k->n_extreme, k->n + 1, k->spec->degree);
+            return mzv_fail(MZV_ERR_PRECISION,
+                            "remez: the error alternates at %u points, need %u (degree %u)", k->n_extreme,
+                            k->n + 1, k->spec->degree);
         if (idle == MAX_IDLE || facts->n_iterations == MAX_ITERATIONS)
             return mzv_fail(MZV_ERR_PRECISION,
                             "remez: error %.6Lg, bound %.6Lg after %u exchanges: raise the tolerance %.3g",
@@ -299,14 +302,16 @@ static mzv_status exchange(work *k, mzv_remez_facts *facts) {
 
 static mzv_status check_intervals(const mzv_remez_spec *s) {
     if (s->n_on == 0 || s->n_on > MZV_REMEZ_MAX_INTERVALS)
-        return mzv_fail(MZV_ERR_ARGUMENT, "remez: %u intervals, need 1 to %u", s->n_on, MZV_REMEZ_MAX_INTERVALS);
+        return mzv_fail(MZV_ERR_ARGUMENT, "remez: %u intervals, need 1 to %u", s->n_on,
+                        MZV_REMEZ_MAX_INTERVALS);
     if (!(isfinite(s->a) && isfinite(s->b) && s->a < s->b))
         return mzv_fail(MZV_ERR_ARGUMENT, "remez: basis on [%g, %g], need finite ends, a < b", s->a, s->b);
     if (s->parity != MZV_PARITY_NONE && s->a != -s->b)
         return mzv_fail(MZV_ERR_ARGUMENT, "remez: basis on [%g, %g], a parity needs a = -b", s->a, s->b);
     for (uint32_t j = 0; j < s->n_on; j++) {
         const double low = j > 0 ? s->on[j - 1].b : s->parity == MZV_PARITY_NONE ? s->a : 0;
-        if (!(s->on[j].a < s->on[j].b && s->on[j].b <= s->b && (j > 0 ? s->on[j].a > low : s->on[j].a >= low)))
+        if (!(s->on[j].a < s->on[j].b && s->on[j].b <= s->b &&
+              (j > 0 ? s->on[j].a > low : s->on[j].a >= low)))
             return mzv_fail(MZV_ERR_ARGUMENT, "remez: interval %u is [%g, %g], need it above %g, up to %g", j,
                             s->on[j].a, s->on[j].b, low, s->b);
     }
@@ -341,7 +346,8 @@ static mzv_status take_room(work *k, long double **block, const mzv_remez_spec *
 
 /* Coefficients rounded to double, and what error they leave. */
 static void deliver(double *coeff, mzv_remez_facts *facts, work *k) {
-    const uint32_t step = k->spec->parity == MZV_PARITY_NONE ? 1 : 2, first = k->spec->parity == MZV_PARITY_ODD;
+    const uint32_t step = k->spec->parity == MZV_PARITY_NONE ? 1 : 2,
+                   first = k->spec->parity == MZV_PARITY_ODD;
     memset(coeff, 0, (k->spec->degree + 1) * sizeof *coeff);
     for (uint32_t i = 0; i < k->n; i++) {
         coeff[first + i * step] = (double)k->c[i];

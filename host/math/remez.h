@@ -30,11 +30,11 @@ typedef struct mzv_remez_spec {
     void *user;
     const mzv_interval *on; /* on[0 .. n_on-1], ascending, one after the other with gaps between */
     uint32_t n_on;
-    double a, b;        /* the basis is T_k((2x - a - b) / (b - a)); holds the intervals */
+    double a, b; /* the basis is T_k((2x - a - b) / (b - a)); holds the intervals */
     uint32_t degree;
-    mzv_parity parity;  /* not NONE: a = -b, the intervals lie in [0, b] and stand for their mirror images
-                         * too, to which f is continued as an odd or even function */
-    double tolerance;   /* (error - lower) / error when it may stop; 2^-40 to 1/2 */
+    mzv_parity parity; /* not NONE: a = -b, the intervals lie in [0, b] and stand for their mirror images
+                        * too, to which f is continued as an odd or even function */
+    double tolerance;  /* (error - lower) / error when it may stop; 2^-40 to 1/2 */
 } mzv_remez_spec;
 
 typedef struct mzv_remez_facts {

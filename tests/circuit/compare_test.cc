@@ -28,10 +28,10 @@ struct Max {
 double apply(mzv_affine u, double x) { return u.scale * x + u.shift; }
 
 const mzv_max_spec specs[] = {
-    { 0, 1, 0.25, 1, quiet, MZV_SIGN_MINIMAX },   { 0, 1, 1e-2, 3, quiet, MZV_SIGN_MINIMAX },
+    { 0, 1, 0.25, 1, quiet, MZV_SIGN_MINIMAX },    { 0, 1, 1e-2, 3, quiet, MZV_SIGN_MINIMAX },
     { -8, 24, 0.05, 10, quiet, MZV_SIGN_MINIMAX }, { -1, 1, 1e-3, 1, 0, MZV_SIGN_MINIMAX },
-    { 5, 6, 1e-4, 2, quiet, MZV_SIGN_MINIMAX },   { -100, 0, 2e-3, 4, quiet, MZV_SIGN_MINIMAX },
-    { 0, 1, 1e-2, 3, 0, MZV_SIGN_NEXUS },         { -8, 8, 2e-3, 1, quiet, MZV_SIGN_NEXUS },
+    { 5, 6, 1e-4, 2, quiet, MZV_SIGN_MINIMAX },    { -100, 0, 2e-3, 4, quiet, MZV_SIGN_MINIMAX },
+    { 0, 1, 1e-2, 3, 0, MZV_SIGN_NEXUS },          { -8, 8, 2e-3, 1, quiet, MZV_SIGN_NEXUS },
 };
 
 /* Pairs whose differences cover the interval evenly and by their logarithm, both signs. */
@@ -67,7 +67,8 @@ TEST(Max, IsSymmetric) {
         for (const auto &p : pairs(spec, 1001)) {
             const double y = (double)mzv_max_value(m.max, p.first, p.second);
             EXPECT_NEAR(y, (double)mzv_max_value(m.max, p.second, p.first), 1e-13 * (spec.hi - spec.lo));
-            if (m.facts().degree == 0) { /* by a sign: not below the mean, nor above but by the sign's error */
+            if (m.facts().degree ==
+                0) { /* by a sign: not below the mean, nor above but by the sign's error */
                 EXPECT_GE(y, (p.first + p.second) / 2 - 1e-12);
             }
         }
@@ -92,7 +93,8 @@ TEST(Max, TakesTheWayItSays) {
     EXPECT_NEAR(Max({ 0, 1, 0.0351, 1, 0, MZV_SIGN_MINIMAX }).facts().error, 0.0676209 / 2, 2e-5);
 }
 
-Job job_of(const Max &m, const std::vector<double> &a, const std::vector<double> &b, const mzv_params &params) {
+Job job_of(const Max &m, const std::vector<double> &a, const std::vector<double> &b,
+           const mzv_params &params) {
     Job job;
     const uint32_t level = params.n_levels;
     job.params = params;
@@ -163,7 +165,8 @@ struct Refresher {
     }
     static mzv_status run(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
         Refresher *r = reinterpret_cast<Refresher *>(const_cast<mzv_refresh *>(self)); /* first member */
-        if (std::string(mzv_evaluator_kind(ev)) == "count") return mzv_clear_set(ev, out, nullptr, self->out_level);
+        if (std::string(mzv_evaluator_kind(ev)) == "count")
+            return mzv_clear_set(ev, out, nullptr, self->out_level);
         Slots slots((size_t)mzv_evaluator_slots(ev) * mzv_cipher_batch(a));
         auto *z = reinterpret_cast<mzv_complex *>(slots.data());
         const mzv_status status = mzv_clear_get(ev, z, a);
@@ -211,7 +214,7 @@ struct QuickMax {
     mzv_quickmax *q = nullptr;
     QuickMax(const mzv_fold &fold, double lo, double hi, double target, const std::vector<double> &m = {},
              mzv_sign_recipe recipe = MZV_SIGN_MINIMAX)
-        : spec{ lo, hi, target, quiet, recipe, fold, nullptr, 0 }, mask(m) {
+        : spec { lo, hi, target, quiet, recipe, fold, nullptr, 0 }, mask(m) {
         spec.mask = mask.empty() ? nullptr : mask.data();
         spec.n_mask = (uint32_t)mask.size();
         EXPECT_EQ(mzv_quickmax_create(&q, &spec), MZV_OK) << mzv_last_error();
@@ -354,7 +357,7 @@ struct Argmax {
     mzv_argmax *a = nullptr;
     Argmax(const mzv_fold &fold, double lo, double hi, double distance, double target,
            const std::vector<double> &m = {}, mzv_sign_recipe recipe = MZV_SIGN_MINIMAX)
-        : spec{ lo, hi, distance, target, quiet, recipe, fold, nullptr, 0 }, mask(m) {
+        : spec { lo, hi, distance, target, quiet, recipe, fold, nullptr, 0 }, mask(m) {
         spec.mask = mask.empty() ? nullptr : mask.data();
         spec.n_mask = (uint32_t)mask.size();
         EXPECT_EQ(mzv_argmax_create(&a, &spec), MZV_OK) << mzv_last_error();
@@ -383,8 +386,8 @@ Job job_of(const Argmax &a, const std::vector<double> &x, const mzv_params &para
 
 /* One-hot where all others are `distance` below; otherwise what the header says: the largest gives 1, so do
  * equal ones, and nearer ones lie between, in order but for the errors of their maxima. */
-void expect_argmax(const Argmax &a, const std::vector<double> &x, const Slots &y, uint32_t stride, uint32_t count,
-                   double slack) {
+void expect_argmax(const Argmax &a, const std::vector<double> &x, const Slots &y, uint32_t stride,
+                   uint32_t count, double slack) {
     const mzv_argmax_spec &s = a.spec;
     for (uint32_t start = 0; start < stride; start++) {
         double top = s.lo;
@@ -411,9 +414,10 @@ void expect_argmax(const Argmax &a, const std::vector<double> &x, const Slots &y
 TEST(Argmax, IsOneHotAndOrdered) {
     const uint32_t count = 4, stride = n_slots / count;
     std::vector<double> x = uniform(n_slots, -1, 1, 77);
-    x[0] = x[stride] = x[2 * stride] = x[3 * stride] = -1;            /* all equal, at the lower end */
-    x[1] = x[1 + stride] = 1;                                        /* two equal, at the upper end */
-    x[2] = 0.5, x[2 + stride] = 0.2, x[2 + 2 * stride] = x[2 + 3 * stride] = 0.1; /* exactly the distance below */
+    x[0] = x[stride] = x[2 * stride] = x[3 * stride] = -1; /* all equal, at the lower end */
+    x[1] = x[1 + stride] = 1;                              /* two equal, at the upper end */
+    x[2] = 0.5, x[2 + stride] = 0.2,
+    x[2 + 2 * stride] = x[2 + 3 * stride] = 0.1; /* exactly the distance below */
     for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS }) {
         const Argmax a(cyclic(stride, count), -1, 1, 0.3, 1e-2, {}, recipe);
         EXPECT_LE(a.facts().error, 1e-2);
@@ -479,10 +483,10 @@ TEST(Argmax, EncryptedNoiseIsPredicted) {
 
 TEST(Compare, RejectsWhatItCannotDo) {
     const mzv_max_spec max_specs[] = {
-        { 1, 1, 0.1, 1, 0, MZV_SIGN_MINIMAX },        { 0, INFINITY, 0.1, 1, 0, MZV_SIGN_MINIMAX },
-        { 0, 1, 0.3, 1, 0, MZV_SIGN_MINIMAX },        { 0, 1, 1e-8, 1, 0, MZV_SIGN_MINIMAX },
-        { 0, 1, 0.1, 0, 0, MZV_SIGN_MINIMAX },        { 0, 1, 0.1, 18, 0, MZV_SIGN_MINIMAX },
-        { 0, 1, 0.1, 1, -1, MZV_SIGN_MINIMAX },       { 0, 1, 0.1, 1, 0.5, MZV_SIGN_MINIMAX },
+        { 1, 1, 0.1, 1, 0, MZV_SIGN_MINIMAX },   { 0, INFINITY, 0.1, 1, 0, MZV_SIGN_MINIMAX },
+        { 0, 1, 0.3, 1, 0, MZV_SIGN_MINIMAX },   { 0, 1, 1e-8, 1, 0, MZV_SIGN_MINIMAX },
+        { 0, 1, 0.1, 0, 0, MZV_SIGN_MINIMAX },   { 0, 1, 0.1, 18, 0, MZV_SIGN_MINIMAX },
+        { 0, 1, 0.1, 1, -1, MZV_SIGN_MINIMAX },  { 0, 1, 0.1, 1, 0.5, MZV_SIGN_MINIMAX },
         { 0, 1, 0.1, 1, 0, (mzv_sign_recipe)7 },
     };
     mzv_max *max = nullptr;
@@ -585,13 +589,15 @@ TEST(SlowCompare, ArgmaxAt128Bits) {
 /* ---- docs/functions.md ---- */
 
 std::string maxima() {
-    std::string text =
-        "`mzv_max_run`: max(a, b) for inputs in an interval of width 1. \"one polynomial\": b + (u + |u|) / 2 at u = a - "
-        "b, the\n"
-        "best even polynomial for |u|; no circuit has fewer levels. Else b + (a - b) (1 + sgn(a - b)) / 2 with a sign\n"
-        "composed as above. QuickMax over n slots takes log2(n) of these and as many rotations; their errors add up.\n\n"
-        "| by | target | degrees | levels | key switches | products | max error |\n"
-        "|---|---|---|---|---|---|---|\n";
+    std::string text = "`mzv_max_run`: max(a, b) for inputs in an interval of width 1. \"one polynomial\": b "
+                       "+ (u + |u|) / 2 at u = a - "
+                       "b, the\n"
+                       "best even polynomial for |u|; no circuit has fewer levels. Else b + (a - b) (1 + "
+                       "sgn(a - b)) / 2 with a sign\n"
+                       "composed as above. QuickMax over n slots takes log2(n) of these and as many "
+                       "rotations; their errors add up.\n\n"
+                       "| by | target | degrees | levels | key switches | products | max error |\n"
+                       "|---|---|---|---|---|---|---|\n";
     for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS })
         for (double target : { 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5 }) {
             const Max m({ 0, 1, target, 1, 0, recipe });
@@ -599,10 +605,12 @@ std::string maxima() {
             std::string degrees = sign ? "" : std::to_string(m.facts().degree);
             for (uint32_t i = 0; sign && i < sign->n_parts; i++)
                 degrees += (i ? ", " : "") + std::to_string(sign->degree[i]);
-            text += functions_table::print(
-                "| %s | %.0e | %s | %u | %u | %u | %.2e |\n",
-                !sign ? "one polynomial" : recipe == MZV_SIGN_NEXUS ? "nexus sign" : "minimax sign", target,
-                degrees.c_str(), m.facts().levels, m.facts().n_key_switch, m.facts().n_products, m.facts().error);
+            text += functions_table::print("| %s | %.0e | %s | %u | %u | %u | %.2e |\n",
+                                           !sign                      ? "one polynomial"
+                                           : recipe == MZV_SIGN_NEXUS ? "nexus sign"
+                                                                      : "minimax sign",
+                                           target, degrees.c_str(), m.facts().levels, m.facts().n_key_switch,
+                                           m.facts().n_products, m.facts().error);
         }
     return text;
 }

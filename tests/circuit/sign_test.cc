@@ -43,7 +43,8 @@ const mzv_sign_spec specs[] = {
 /* Spread by their logarithm, ends included. */
 std::vector<double> spread(size_t n, double lo, double hi) {
     std::vector<double> x;
-    for (double v : grid(n, std::log(lo), std::log(hi))) x.push_back(std::fmin(hi, std::fmax(lo, std::exp(v))));
+    for (double v : grid(n, std::log(lo), std::log(hi)))
+        x.push_back(std::fmin(hi, std::fmax(lo, std::exp(v))));
     return x;
 }
 
@@ -52,8 +53,10 @@ TEST(Sign, ErrorIsWithinTheTargetAndAsReported) {
         const Sign s(spec);
         EXPECT_LE(s.facts().error, spec.target);
         long double found = 0;
-        for (double x : spread(200001, spec.gap, spec.bound)) found = std::fmax(found, std::fabs(1 - s.plain(x)));
-        for (double x : grid(200001, spec.gap, spec.bound)) found = std::fmax(found, std::fabs(1 - s.plain(x)));
+        for (double x : spread(200001, spec.gap, spec.bound))
+            found = std::fmax(found, std::fabs(1 - s.plain(x)));
+        for (double x : grid(200001, spec.gap, spec.bound))
+            found = std::fmax(found, std::fabs(1 - s.plain(x)));
         EXPECT_LE(found, s.facts().error * (1 + 1e-4) + 1e-14) << spec.gap;
         EXPECT_GE(found, s.facts().error * 0.99) << spec.gap;
     }
@@ -134,9 +137,9 @@ struct Exhaustive {
 };
 
 TEST(Sign, KeySwitchesAreTheFewest) {
-    for (const mzv_sign_spec &spec : { mzv_sign_spec{ 0x1p-2, 1, 1e-6, 1, 0, 0, MZV_SIGN_MINIMAX },
-                                       mzv_sign_spec{ 0x1p-4, 1, 1e-2, 1, 0, 0, MZV_SIGN_MINIMAX },
-                                       mzv_sign_spec{ 0x1p-5, 1, 1e-2, 1, 0, 0, MZV_SIGN_MINIMAX } }) {
+    for (const mzv_sign_spec &spec : { mzv_sign_spec { 0x1p-2, 1, 1e-6, 1, 0, 0, MZV_SIGN_MINIMAX },
+                                       mzv_sign_spec { 0x1p-4, 1, 1e-2, 1, 0, 0, MZV_SIGN_MINIMAX },
+                                       mzv_sign_spec { 0x1p-5, 1, 1e-2, 1, 0, 0, MZV_SIGN_MINIMAX } }) {
         const Sign s(spec);
         Exhaustive all = { spec.target };
         all.search(spec.gap, s.facts().levels, 0);
@@ -144,8 +147,8 @@ TEST(Sign, KeySwitchesAreTheFewest) {
     }
 }
 
-/* f o f o g o g as published, in exact fractions. On a gap of 2^-16 it is not a sign: 0.003 at 2^-16. With its
- * four parts it is one from about 1/80 on; for 2^-16 it takes eight. */
+/* f o f o g o g as published, in exact fractions. On a gap of 2^-16 it is not a sign: 0.003 at 2^-16. With
+ * its four parts it is one from about 1/80 on; for 2^-16 it takes eight. */
 TEST(Sign, NexusAsPublishedAndCorrected) {
     const Sign published({ 0x1p-16, 1, 0.999, 1, 0, 0, MZV_SIGN_NEXUS });
     ASSERT_EQ(published.facts().n_parts, 4u);
@@ -154,7 +157,8 @@ TEST(Sign, NexusAsPublishedAndCorrected) {
     std::string hexadecimal;
     double y, below, n = 0;
     while (in >> hexadecimal >> y >> below) {
-        EXPECT_NEAR((double)published.plain(std::strtod(hexadecimal.c_str(), nullptr)), y, 1e-15) << hexadecimal;
+        EXPECT_NEAR((double)published.plain(std::strtod(hexadecimal.c_str(), nullptr)), y, 1e-15)
+            << hexadecimal;
         if (n++ == 0) {
             EXPECT_NEAR(published.facts().error, below, 1e-12); /* at 2^-16 */
         }
@@ -259,7 +263,8 @@ struct Refresher {
     static mzv_status run(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
         Refresher *r = reinterpret_cast<Refresher *>(const_cast<mzv_refresh *>(self)); /* first member */
         r->n++;
-        if (std::string(mzv_evaluator_kind(ev)) == "count") return mzv_clear_set(ev, out, nullptr, self->out_level);
+        if (std::string(mzv_evaluator_kind(ev)) == "count")
+            return mzv_clear_set(ev, out, nullptr, self->out_level);
         Slots slots((size_t)mzv_evaluator_slots(ev) * mzv_cipher_batch(a));
         auto *z = reinterpret_cast<mzv_complex *>(slots.data());
         const mzv_status status = mzv_clear_get(ev, z, a);
@@ -334,7 +339,8 @@ TEST(Sign, RejectsWhatItCannotDo) {
         { { 0.1, 1, 1e-2, 1, 0, -1, MZV_SIGN_MINIMAX }, MZV_ERR_ARGUMENT },
         { { 0.1, 1, 1e-2, 1, 0, 0.1, MZV_SIGN_MINIMAX }, MZV_ERR_ARGUMENT },
         { { 0.1, 1, 1e-2, 1, 0, 0, (mzv_sign_recipe)2 }, MZV_ERR_ARGUMENT },
-        { { 0x1p-10, 1, 1e-2, 1, 0, 0x1p-10, MZV_SIGN_MINIMAX }, MZV_ERR_PRECISION }, /* the noise is the gap */
+        { { 0x1p-10, 1, 1e-2, 1, 0, 0x1p-10, MZV_SIGN_MINIMAX },
+          MZV_ERR_PRECISION }, /* the noise is the gap */
         { { 0x1p-3, 1, 1e-12, 1, 0, 0, MZV_SIGN_NEXUS }, MZV_OK },
     };
     for (const auto &c : cases) {
@@ -388,23 +394,26 @@ std::string row(const mzv_sign_spec &spec, const char *recipe) {
     std::string degrees;
     for (uint32_t i = 0; i < s.facts().n_parts; i++)
         degrees += (i ? ", " : "") + std::to_string(s.facts().degree[i]);
-    return functions_table::print("| %s | 2^%g | %.0e | %s | %u | %u | %u | %.2e |\n", recipe, std::log2(spec.gap),
-                                  spec.target, degrees.c_str(), s.facts().levels, s.facts().n_key_switch,
-                                  s.facts().n_products, s.facts().error);
+    return functions_table::print("| %s | 2^%g | %.0e | %s | %u | %u | %u | %.2e |\n", recipe,
+                                  std::log2(spec.gap), spec.target, degrees.c_str(), s.facts().levels,
+                                  s.facts().n_key_switch, s.facts().n_products, s.facts().error);
 }
 
 std::string signs() {
-    std::string text =
-        "`mzv_sign_run`: composed odd polynomials on gap <= |x| <= 1, for an input at that scale. \"minimax\": each part\n"
-        "the nearest to the sign on what the one before leaves [LLNK22], degrees up to 31 of fewest levels, then of "
-        "fewest\n"
-        "key switches. \"nexus\": g and f of degree 9, two of each as NEXUS says, or more where those miss the target; "
-        "with\n"
-        "two of each the error at its gap of 2^-16 is 0.997. Between -gap and gap minimax results grow with x and stay "
-        "within\n"
-        "1 + error; a gain and a shift cost nothing.\n\n"
-        "| recipe | gap | target | degrees | levels | key switches | products | max error |\n"
-        "|---|---|---|---|---|---|---|---|\n";
+    std::string text = "`mzv_sign_run`: composed odd polynomials on gap <= |x| <= 1, for an input at that "
+                       "scale. \"minimax\": each part\n"
+                       "the nearest to the sign on what the one before leaves [LLNK22], degrees up to 31 of "
+                       "fewest levels, then of "
+                       "fewest\n"
+                       "key switches. \"nexus\": g and f of degree 9, two of each as NEXUS says, or more "
+                       "where those miss the target; "
+                       "with\n"
+                       "two of each the error at its gap of 2^-16 is 0.997. Between -gap and gap minimax "
+                       "results grow with x and stay "
+                       "within\n"
+                       "1 + error; a gain and a shift cost nothing.\n\n"
+                       "| recipe | gap | target | degrees | levels | key switches | products | max error |\n"
+                       "|---|---|---|---|---|---|---|---|\n";
     for (double gap : { 0x1p-4, 0x1p-6, 0x1p-8, 0x1p-10, 0x1p-12, 0x1p-16 })
         for (double target : { 1e-2, 1e-4, 1e-6 })
             text += row({ gap, 1, target, 1, 0, 0x1p-30, MZV_SIGN_MINIMAX }, "minimax");

@@ -1,4 +1,5 @@
-/* Best polynomials against closed forms, mpmath (tests/vectors/math_remez.py) and the theorem of alternation. */
+/* Best polynomials against closed forms, mpmath (tests/vectors/math_remez.py) and the theorem of alternation.
+ */
 #include "math/remez.h"
 
 #include <gtest/gtest.h>
@@ -48,7 +49,8 @@ struct Best {
     }
 };
 
-/* The measured error is the best one, within the tolerance and the rounding of n coefficients of this size. */
+/* The measured error is the best one, within the tolerance and the rounding of n coefficients of this size.
+ */
 void expect_error(const Best &best, long double expected, double largest = 2) {
     const double rounding = (double)best.coeff.size() * largest * 0x1p-53;
     EXPECT_NEAR(best.facts.error, expected, 1.01e-9L * expected + rounding) << best.coeff.size() - 1;
@@ -68,8 +70,8 @@ TEST(Remez, PowersLeaveChebyshevPolynomials) {
     }
 }
 
-/* x^2n by degree 2n - 1 on two intervals [-1, -e] and [e, 1]: the polynomial 2 ((1-e^2)/4)^n T_n in x^2, which
- * maps both on [-1, 1]. */
+/* x^2n by degree 2n - 1 on two intervals [-1, -e] and [e, 1]: the polynomial 2 ((1-e^2)/4)^n T_n in x^2,
+ * which maps both on [-1, 1]. */
 TEST(Remez, PowersOnTwoIntervals) {
     for (double e : { 0.5, 0.125 })
         for (int n = 1; n <= 8; n++) {
@@ -114,8 +116,8 @@ TEST(Remez, WeightedInverse) {
         }
 }
 
-/* The sign on [-1, -e] and [e, 1]: degree 1 is 2x / (1 + e); degree 3, b (1 + e + e^2) x - b x^3, takes 1 - E at
- * e and 1, and 1 + E = 2 b c^3 at c = sqrt((1 + e + e^2) / 3), between. */
+/* The sign on [-1, -e] and [e, 1]: degree 1 is 2x / (1 + e); degree 3, b (1 + e + e^2) x - b x^3, takes 1 - E
+ * at e and 1, and 1 + E = 2 b c^3 at c = sqrt((1 + e + e^2) / 3), between. */
 TEST(Remez, SignOfLowDegree) {
     for (long double e : { 0.5L, 0.1L, 0x1p-8L, 0x1p-20L }) {
         const mzv_interval on = { (double)e, 1 }, both[2] = { { -1, -(double)e }, { (double)e, 1 } };
@@ -136,8 +138,8 @@ TEST(Remez, SignOfLowDegree) {
     }
 }
 
-/* Degree 2m + 1: E sqrt(m) ((1 + e) / (1 - e))^m tends to (1 - e) / sqrt(pi e) [EY07, theorem 1]; what is missing
- * falls as 1 / (m e), of which it has less than a quarter. */
+/* Degree 2m + 1: E sqrt(m) ((1 + e) / (1 - e))^m tends to (1 - e) / sqrt(pi e) [EY07, theorem 1]; what is
+ * missing falls as 1 / (m e), of which it has less than a quarter. */
 TEST(Remez, SignOfHighDegree) {
     for (long double e : { 0.25L, 0.125L, 0.0625L }) {
         const mzv_interval on = { (double)e, 1 };
@@ -208,8 +210,8 @@ TEST(Remez, AgreesWithMpmath) {
         if (name == "sqrt_relative") s.weight = [](void *, long double x) { return 1 / std::sqrt(x); };
         const Best best(s);
         expect_error(best, error);
-        /* Near the best polynomial p*, w |p - p*| is at most a multiple of error - lower, which is 1e-9 of the
-         * error [Che66, strong unicity]; 1,000 allows for each. */
+        /* Near the best polynomial p*, w |p - p*| is at most a multiple of error - lower, which is 1e-9 of
+         * the error [Che66, strong unicity]; 1,000 allows for each. */
         for (uint32_t k = 0; k <= degree; k++) {
             double expected;
             ASSERT_TRUE(in >> expected);
@@ -226,8 +228,8 @@ TEST(Remez, AgreesWithMpmath) {
 TEST(Remez, ErrorAlternates) {
     const mzv_interval on[3] = { { -0.9, -0.5 }, { -0.1, 0.05 }, { 0.4, 0.95 } };
     for (uint32_t degree : { 0u, 1u, 3u, 8u, 20u }) {
-        mzv_remez_spec s = plain([](void *, long double x) { return std::cos(9 * x) + std::fabs(x - 0.2L); }, on, 3,
-                                 degree);
+        mzv_remez_spec s =
+            plain([](void *, long double x) { return std::cos(9 * x) + std::fabs(x - 0.2L); }, on, 3, degree);
         s.weight = [](void *, long double x) { return 2 + x; };
         const Best best(s);
         EXPECT_EQ(best.facts.n_points, degree + 2);
@@ -268,7 +270,7 @@ TEST(Remez, SaysWhatItCannotReach) {
     double coeff[64] = { 5 };
     mzv_remez_facts facts = { 9, 9, 9, 9 };
     mzv_remez_spec s = plain(exponential, &unit, 1, 15); /* 1.5e-18 from e^x */
-    EXPECT_EQ(mzv_remez(coeff, &facts, &s), MZV_OK); /* which is e^x itself to 2^-56 */
+    EXPECT_EQ(mzv_remez(coeff, &facts, &s), MZV_OK);     /* which is e^x itself to 2^-56 */
     EXPECT_EQ(facts.lower, 0);
     s.degree = 12; /* 4e-14, of which long double holds 1e-6 */
     facts.error = 9;
