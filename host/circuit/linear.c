@@ -31,12 +31,13 @@ static void clear(mzv_complex *slots, uint32_t n) {
 }
 
 /* Baby steps in use, giant steps up to the last in use, diagonals that are not zero. */
-static void survey(mzv_transform_facts *facts, const bool *used, uint32_t n_diagonals, uint32_t n_baby) {
+static void survey(mzv_transform_facts *facts, const bool *used, const mzv_transform_spec *spec, uint32_t n_baby) {
+    const uint32_t n_diagonals = spec->n_diagonals;
     uint32_t n_rotations = 0, last = 0, n = 0;
     for (uint32_t b = 0; b < n_baby; b++) {
         bool any = false;
         for (uint32_t d = b; d < n_diagonals; d += n_baby) any |= used[d];
-        n_rotations += any && b > 0;
+        n_rotations += any && (int32_t)b != -spec->first;
     }
     for (uint32_t d = 0; d < n_diagonals; d++) {
         n += used[d];
@@ -51,11 +52,11 @@ static void survey(mzv_transform_facts *facts, const bool *used, uint32_t n_diag
 }
 
 /* The cheapest power of two; of equals, the one with fewer keys. */
-static void choose(mzv_transform_facts *facts, const bool *used, uint32_t n_diagonals) {
+static void choose(mzv_transform_facts *facts, const bool *used, const mzv_transform_spec *spec) {
     mzv_transform_facts tried = *facts;
-    survey(facts, used, n_diagonals, 1);
-    for (uint32_t b = 2; b / 2 < n_diagonals; b *= 2) {
-        survey(&tried, used, n_diagonals, b);
+    survey(facts, used, spec, 1);
+    for (uint32_t b = 2; b / 2 < spec->n_diagonals; b *= 2) {
+        survey(&tried, used, spec, b);
         if (tried.cost < facts->cost || (tried.cost == facts->cost && tried.n_keys < facts->n_keys))
             *facts = tried;
     }
@@ -92,12 +93,13 @@ static mzv_status build(mzv_transform *t, mzv_evaluator *ev, mzv_complex *work, 
                         const mzv_transform_spec *spec) {
     MZV_TRY(find_zeros(used, work, mzv_evaluator_slots(ev), spec));
     if (spec->n_baby)
-        survey(&t->facts, used, spec->n_diagonals, spec->n_baby);
+        survey(&t->facts, used, spec, spec->n_baby);
     else
-        choose(&t->facts, used, spec->n_diagonals);
+        choose(&t->facts, used, spec);
     t->bsgs.n_baby = t->facts.n_baby;
     t->bsgs.n_giant = t->facts.n_giant;
     t->bsgs.baby_step = spec->step;
+    t->bsgs.first = spec->first;
     t->bsgs.giant_step = (int32_t)t->facts.n_baby * spec->step;
     t->n_plain = t->bsgs.n_baby * t->bsgs.n_giant;
     MZV_TRY(MZV_NEW(&t->bsgs.diagonal, t->n_plain, "transform: diagonals"));
@@ -159,13 +161,16 @@ const mzv_transform_facts *mzv_transform_about(const mzv_transform *t) { return 
 
 mzv_status mzv_transform_request(const mzv_transform *t, mzv_key_request *request) {
     const mzv_bsgs *m = &t->bsgs;
-    for (uint32_t b = 1; b < m->n_baby; b++) {
+    for (uint32_t b = 0; b < m->n_baby; b++) {
+        const int32_t steps = (m->first + (int32_t)b) * m->baby_step;
         bool any = false;
         for (uint32_t g = 0; g < m->n_giant; g++) any |= m->diagonal[g * m->n_baby + b] != NULL;
-        if (any) MZV_TRY(mzv_request_rotate(request, (int32_t)b * m->baby_step, m->level));
+        if (any && steps != 0) MZV_TRY(mzv_request_rotate(request, steps, m->level));
     }
     return m->n_giant > 1 ? mzv_request_rotate(request, m->giant_step, m->level) : MZV_OK;
 }
+
+const mzv_bsgs *mzv_transform_bsgs(const mzv_transform *t) { return &t->bsgs; }
 
 mzv_status mzv_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                              const mzv_transform *t) {

@@ -1,5 +1,5 @@
 /* Linear transforms of the slots by diagonals, baby and giant steps [HS18, BMTH21]:
- *     out_i = sum_{d < n_diagonals} diagonal_d[i] a_{i + d step}    (slots modulo n_slots).
+ *     out_i = sum_{d < n_diagonals} diagonal_d[i] a_{i + (first + d) step}    (slots modulo n_slots).
  * A matrix M on n_slots slots has diagonal_d[i] = M[i][i + d] with step 1; a matrix on the channel index of a
  * packed tensor has the stride of that index as its step. */
 #ifndef MZV_CIRCUIT_LINEAR_H
@@ -19,12 +19,13 @@ typedef struct mzv_transform_spec {
     uint32_t n_diagonals;
     int32_t step;    /* slots between neighbouring diagonals, 1 <= |step| */
     uint32_t n_baby; /* a power of two, or 0: the cheapest */
+    int32_t first;   /* 0 unless diagonals lie on both sides of the main one */
 } mzv_transform_spec;
 
 typedef struct mzv_transform_facts {
     uint32_t level, n_baby, n_giant;
     uint32_t n_diagonals; /* not all zero, hence encoded */
-    uint32_t n_rotations; /* baby steps used, 0 excluded */
+    uint32_t n_rotations; /* baby steps used, the one that does not move excluded */
     uint32_t n_keys;      /* of rotations, the giant one included */
     double cost;          /* in key switches, by mzv_transform_cost */
 } mzv_transform_facts;
@@ -48,6 +49,9 @@ mzv_status mzv_transform_keep(mzv_transform *t) MZV_MUST_CHECK;
 
 /* Rotations by the baby steps used and by the giant step, at the transform's level. */
 mzv_status mzv_transform_request(const mzv_transform *t, mzv_key_request *request) MZV_MUST_CHECK;
+
+/* The plan itself, for mzv_linear_split. Valid as long as t. */
+const mzv_bsgs *mzv_transform_bsgs(const mzv_transform *t);
 
 /* out = transform of a, one level below the transform's; a is at that level or higher. */
 mzv_status mzv_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,

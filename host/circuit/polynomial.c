@@ -200,17 +200,18 @@ static const mzv_cipher *power_of(const run *r, uint32_t m) {
     return m == 1 ? r->t : &r->power[r->p->place[m] - 1];
 }
 
-/* T_m = 2 T_a T_b - T_{a-b}, T_0 = 1. */
+/* T_m = (2 T_a) T_b - T_{a-b}, T_0 = 1: doubled before the division, whose noise then stays single. */
 static mzv_status make_power(run *r, mzv_cipher *out, const power *made) {
-    mzv_cipher room[3];
+    mzv_cipher room[3], twice;
     const mzv_cipher *a, *b, *c;
     const uint32_t level = r->t->level - ceil_log2(made->m);
     MZV_TRY(mzv_ev_take(r->ev, out, level, r->t->batch));
     const size_t mark = mzv_ev_mark(r->ev);
     MZV_TRY(mzv_circuit_at(r->ev, &a, &room[0], power_of(r, made->a), level + 1));
     MZV_TRY(mzv_circuit_at(r->ev, &b, &room[1], power_of(r, made->b), level + 1));
-    MZV_TRY(mzv_mul(r->ev, out, a, b));
-    MZV_TRY(mzv_mul_integer(r->ev, out, out, 2));
+    MZV_TRY(mzv_ev_take(r->ev, &twice, level + 1, r->t->batch));
+    MZV_TRY(mzv_add(r->ev, &twice, a, a));
+    MZV_TRY(mzv_mul(r->ev, out, &twice, b));
     if (made->a == made->b) {
         MZV_TRY(mzv_add_const(r->ev, out, out, -1.0));
     } else {

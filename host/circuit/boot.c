@@ -1,0 +1,376 @@
+/* Bootstrapping: the plan, its constants, and the run. */
+#include "circuit/boot.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/random.h"
+#include "base/try.h"
+#include "ckks/noise.h"
+#include "ckks/security.h"
+
+#define SERIES_SHARE 0.25 /* of EvalMod's noise, for the error of its series */
+#define SPREAD_DEVIATIONS 7.5 /* of a coefficient: exceeded with probability 2^-43 by one of 2^16 */
+#define MAX_REACH 0.06        /* of e: beyond, the sine bends by more than 2 % */
+#define EVAL_MOD_DIVISIONS 34 /* noise of e in units of one division's */
+#define GAIN_MARGIN 2.0
+
+struct mzv_boot {
+    mzv_boot_spec spec;
+    mzv_boot_facts facts;
+    mzv_refresh refresh;
+    mzv_boot_transform to_slots, to_coeffs;
+    mzv_eval_mod *eval_mod;
+    mzv_plain *before, *after; /* NULL, or: signs at the bottom; parts of SLOTS_FIRST with few slots */
+    mzv_fold trace;            /* onto the subring of few slots */
+    int64_t lift;              /* COEFFS_FIRST, not spread: the message times this at level 0 */
+    uint32_t bridge;           /* level that EvalMod ends on */
+    double result;             /* SLOTS_FIRST: sin(2 pi e) times this is the message */
+};
+
+static bool few_slots(const mzv_boot *b, const mzv_evaluator *ev) { return b->spec.n_slots < ev->n_slots; }
+static bool slots_first(const mzv_boot *b) { return b->spec.order == MZV_BOOT_SLOTS_FIRST; }
+
+/* ---- the plan ---- */
+
+static mzv_status check_spec(mzv_boot_spec *s, const mzv_evaluator *ev) {
+    if (!mzv_params_boots(&ev->params))
+        return mzv_fail(MZV_ERR_PARAMS, "bootstrapping: the parameters have no levels for it; take n16-boot");
+    if (s->n_slots == 0) s->n_slots = ev->n_slots;
+    if (s->magnitude == 0) s->magnitude = 1;
+    if (s->coefficient == 0) s->coefficient = 1;
+    if (s->n_slot_to_coeff == 0) s->n_slot_to_coeff = 3;
+    if (s->iterations == 0) s->iterations = 1;
+    if (!(s->magnitude > 0 && s->magnitude <= 0x1p20))
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: magnitude %g, need 0 to 2^20", s->magnitude);
+    if (!(s->coefficient > 0 && s->coefficient <= 1))
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: coefficient %g, need 0 to 1", s->coefficient);
+    if (s->spread && s->order == MZV_BOOT_SLOTS_FIRST)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: signs have no use where SlotToCoeff comes first");
+    if (s->iterations > 2)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u iterations, need 1 or 2", s->iterations);
+    return MZV_OK;
+}
+
+/* Deviation of e's noise: that of the division at CoeffToSlot's end, at |t| <= 1, magnified by the width, and
+ * EvalMod's own, about as much (see eval_mod.c). */
+static double noise_of_e(const mzv_evaluator *ev) {
+    const double scale = ev->facts.scale[ev->max_level - ev->params.n_coeff_to_slot];
+    return EVAL_MOD_DIVISIONS * mzv_noise_mod_down(&ev->params, ev->params.n_special + 1, scale);
+}
+
+/* The ratio for which noise and the sine's bend are least together. Spread: deviation of random coefficients c,
+ * (4 pi^2 / 6) sqrt(15) c^3 / ratio^2 of bend against ratio times the noise, both sums over coefficients.
+ * Else: the largest bend, at the bound c, against four deviations of the noise. */
+static double balance(const mzv_boot_spec *s, double noise) {
+    const double bend = 4 * M_PI * M_PI / 6;
+    if (s->spread) {
+        const double c = s->magnitude / sqrt(s->n_slots);
+        return c * cbrt(2 * bend * sqrt(15) / noise) * 1.0;
+    }
+    const double c = s->magnitude * (s->order == MZV_BOOT_SLOTS_FIRST ? 1 : s->coefficient);
+    return c * cbrt(2 * bend / (4 * noise));
+}
+
+/* Largest coefficient that EvalMod may see. */
+static double bound_of(const mzv_boot_spec *s) {
+    if (s->order == MZV_BOOT_SLOTS_FIRST) return s->magnitude;
+    if (!s->spread) return s->magnitude * s->coefficient;
+    return fmin(1, SPREAD_DEVIATIONS / sqrt(s->n_slots)) * s->magnitude;
+}
+
+static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
+    const mzv_boot_spec *s = &b->spec;
+    const double q0 = (double)ev->facts.primes[ev->params.n_special], whole = q0 / ev->facts.scale[0];
+    const double bound = bound_of(s), noise = noise_of_e(ev);
+    double ratio = fmax(balance(s, noise), bound / MAX_REACH);
+    b->lift = 1;
+    if (s->order == MZV_BOOT_COEFFS_FIRST && !s->spread) {
+        if (whole < bound / MAX_REACH)
+            return mzv_fail(MZV_ERR_PARAMS,
+                            "bootstrapping: q_0 is 2^%.1f scales, coefficients up to %g need 2^%.1f", log2(whole),
+                            bound, log2(bound / MAX_REACH));
+        b->lift = (int64_t)fmax(1, floor(whole / ratio));
+        ratio = whole / (double)b->lift;
+    }
+    b->facts.ratio = ratio;
+    const double e = bound / ratio;
+    b->facts.sine_error = bound * 4 * M_PI * M_PI / 6 * e * e;
+    b->facts.noise = ratio * noise * (slots_first(b) ? 1 : sqrt(s->n_slots));
+    return MZV_OK;
+}
+
+static mzv_status choose_eval_mod(mzv_boot *b, const mzv_evaluator *ev) {
+    const mzv_eval_mod_spec spec = { .k = MZV_BOOT_K,
+                                     .reach = bound_of(&b->spec) / b->facts.ratio,
+                                     .target = SERIES_SHARE * 2 * M_PI * noise_of_e(ev),
+                                     .levels = ev->params.n_eval_mod };
+    MZV_TRY(mzv_eval_mod_create(&b->eval_mod, &spec));
+    b->facts.degree = mzv_eval_mod_about(b->eval_mod)->degree;
+    b->facts.doublings = mzv_eval_mod_about(b->eval_mod)->doublings;
+    return MZV_OK;
+}
+
+static mzv_status choose_levels(mzv_boot *b, const mzv_evaluator *ev) {
+    const uint32_t stc = b->spec.n_slot_to_coeff, again = b->spec.iterations - 1;
+    b->bridge = ev->facts.message_levels + 1;
+    if (stc >= b->bridge)
+        return mzv_fail(MZV_ERR_LEVEL, "bootstrapping: SlotToCoeff takes %u of %u levels", stc, b->bridge);
+    b->facts.in_level = (slots_first(b) ? stc : b->spec.spread ? 1 : 0) + again;
+    b->facts.out_level = (slots_first(b) ? b->bridge - 1 : b->bridge - stc) - again;
+    return MZV_OK;
+}
+
+static mzv_status plan(mzv_boot *b, const mzv_evaluator *ev) {
+    const mzv_params *p = &ev->params;
+    MZV_TRY(check_spec(&b->spec, ev));
+    MZV_TRY(mzv_security_boot(p->log_n, MZV_SPARSE_WEIGHT, MZV_BOOT_K, p->insecure_toy));
+    b->facts.log2_failure = mzv_security_boot_failure(p->log_n, MZV_SPARSE_WEIGHT, MZV_BOOT_K);
+    b->facts.k = MZV_BOOT_K;
+    b->facts.n_slots = b->spec.n_slots;
+    MZV_TRY(choose_ratio(b, ev));
+    MZV_TRY(choose_eval_mod(b, ev));
+    MZV_TRY(choose_levels(b, ev));
+    if (few_slots(b, ev))
+        MZV_TRY(mzv_fold_cyclic(&b->trace, b->spec.n_slots, ev->n_slots / b->spec.n_slots, MZV_FOLD_CHEAPEST));
+    const double rest = b->facts.sine_error * (slots_first(b) ? 1 : sqrt(b->spec.n_slots)) + 8 * b->facts.noise;
+    b->facts.log2_gain = (uint32_t)fmax(0, floor(log2(b->spec.magnitude / (GAIN_MARGIN * rest))));
+    return MZV_OK;
+}
+
+/* ---- the constants ---- */
+
+/* Public signs, the same on every machine. */
+static void fill_signs(mzv_complex *slots, uint32_t n, uint32_t period) {
+    const uint8_t seed[MZV_SEED_BYTES] = { 0 };
+    mzv_rng rng;
+    mzv_rng_init(&rng, seed, "mzv bootstrapping signs", 0);
+    for (uint32_t i = 0; i < period; i++) slots[i] = (double)(1 - 2 * (int)(mzv_rng_u64(&rng) & 1));
+    for (uint32_t i = period; i < n; i++) slots[i] = slots[i - period];
+}
+
+/* For few slots the real and the imaginary part travel in alternating blocks of m slots: `turn` on the odd ones. */
+static void fill_blocks(mzv_complex *slots, uint32_t n, uint32_t m, mzv_complex turn) {
+    for (uint32_t i = 0; i < n; i++) slots[i] = i / m % 2 == 0 ? 1 : turn;
+}
+
+static mzv_complex imaginary(double y) {
+    mzv_complex z = 0;
+    __imag__ z = y;
+    return z;
+}
+
+static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
+    const double q0 = (double)ev->facts.primes[ev->params.n_special];
+    const double width = mzv_eval_mod_about(b->eval_mod)->width;
+    mzv_boot_transform_spec spec = { .direction = MZV_COEFF_TO_SLOT,
+                                     .n_slots = b->spec.n_slots,
+                                     .level = ev->max_level,
+                                     .n_groups = ev->params.n_coeff_to_slot,
+                                     .factor = ev->facts.scale[ev->max_level] / q0 / (2 * width) };
+    if (few_slots(b, ev)) {
+        fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(-1));
+        spec.factor *= (double)b->spec.n_slots / ev->n_slots;
+        spec.after = work;
+    }
+    return mzv_boot_transform_create(&b->to_slots, ev, &spec);
+}
+
+/* COEFFS_FIRST: from sin(2 pi e), both parts in one, to slots. SLOTS_FIRST: from slots to coefficients that are e
+ * times q_0. */
+static mzv_status make_to_coeffs(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
+    const double q0 = (double)ev->facts.primes[ev->params.n_special];
+    mzv_boot_transform_spec spec = { .direction = MZV_SLOT_TO_COEFF,
+                                     .n_slots = b->spec.n_slots,
+                                     .n_groups = b->spec.n_slot_to_coeff };
+    spec.level = slots_first(b) ? b->spec.n_slot_to_coeff : b->bridge;
+    spec.factor = slots_first(b) ? q0 / (ev->facts.scale[0] * b->facts.ratio) : b->facts.ratio / (2 * M_PI);
+    if (!slots_first(b) && few_slots(b, ev)) {
+        fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(1));
+        spec.before = work;
+    }
+    if (b->spec.spread) {
+        fill_signs(work + ev->n_slots, ev->n_slots, b->spec.n_slots);
+        spec.after = work + ev->n_slots;
+    }
+    b->result = b->facts.ratio / (2 * M_PI);
+    return mzv_boot_transform_create(&b->to_coeffs, ev, &spec);
+}
+
+static mzv_status make_plains(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
+    const double q0 = (double)ev->facts.primes[ev->params.n_special];
+    if (b->spec.spread) {
+        fill_signs(work, ev->n_slots, b->spec.n_slots);
+        for (uint32_t i = 0; i < ev->n_slots; i++) work[i] *= q0 / (ev->facts.scale[0] * b->facts.ratio);
+        MZV_TRY(mzv_plain_create(&b->before, ev, work, 1, MZV_PLAIN_MUL));
+    }
+    if (slots_first(b) && few_slots(b, ev)) {
+        fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(1));
+        for (uint32_t i = 0; i < ev->n_slots; i++) work[i] *= b->result;
+        MZV_TRY(mzv_plain_create(&b->after, ev, work, b->bridge, MZV_PLAIN_MUL));
+    }
+    return MZV_OK;
+}
+
+static mzv_status make(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
+    MZV_TRY(make_to_slots(b, ev, work));
+    MZV_TRY(make_to_coeffs(b, ev, work));
+    MZV_TRY(make_plains(b, ev, work));
+    if (!b->spec.keep) return MZV_OK;
+    MZV_TRY(mzv_boot_transform_keep(&b->to_slots));
+    return mzv_boot_transform_keep(&b->to_coeffs);
+}
+
+void mzv_boot_destroy(mzv_boot *b) {
+    if (b == NULL) return;
+    mzv_boot_transform_destroy(&b->to_slots);
+    mzv_boot_transform_destroy(&b->to_coeffs);
+    mzv_eval_mod_destroy(b->eval_mod);
+    mzv_plain_destroy(b->before);
+    mzv_plain_destroy(b->after);
+    mzv_free(b);
+}
+
+static mzv_status refresh_run(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+    const mzv_boot *b = (const mzv_boot *)((const char *)self - offsetof(mzv_boot, refresh));
+    return mzv_boot_run(ev, out, a, b);
+}
+
+mzv_status mzv_boot_create(mzv_boot **out, mzv_evaluator *ev, const mzv_boot_spec *spec) {
+    mzv_status status = MZV_OK;
+    mzv_complex *work = NULL;
+    mzv_boot *b = NULL;
+    MZV_TRY(MZV_NEW(&b, 1, "bootstrapping"));
+    b->spec = *spec;
+    MZV_TRY_GOTO(plan(b, ev), done);
+    MZV_TRY_GOTO(MZV_NEW(&work, 2 * (size_t)ev->n_slots, "bootstrapping's factors"), done);
+    MZV_TRY_GOTO(make(b, ev, work), done);
+    const mzv_refresh refresh = { refresh_run, b->facts.in_level, b->facts.out_level, b->spec.magnitude };
+    b->refresh = refresh;
+    *out = b;
+    b = NULL;
+done:
+    mzv_free(work);
+    mzv_boot_destroy(b);
+    return status;
+}
+
+const mzv_boot_facts *mzv_boot_about(const mzv_boot *b) { return &b->facts; }
+const mzv_refresh *mzv_boot_refresh(const mzv_boot *b) { return &b->refresh; }
+
+/* ---- the run ---- */
+
+/* x = sin(2 pi e) of both parts: re + i im, or one ciphertext of alternating blocks; at the bridge. */
+static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2], const mzv_boot *b) {
+    const mzv_eval_mod_facts *f = mzv_eval_mod_about(b->eval_mod);
+    const uint32_t n = few_slots(b, ev) ? 1 : 2;
+    for (uint32_t i = 0; i < n; i++) {
+        MZV_TRY(mzv_add_const(ev, &parts[i], &parts[i], -f->shift / f->width));
+        MZV_TRY(mzv_eval_mod_run(ev, &parts[i], &parts[i], b->eval_mod));
+    }
+    if (n == 2) {
+        MZV_TRY(mzv_mul_i(ev, &parts[1], &parts[1]));
+        MZV_TRY(mzv_add(ev, &parts[0], &parts[0], &parts[1]));
+    }
+    return mzv_circuit_lower(ev, x, &parts[0], b->bridge);
+}
+
+/* From the raised ciphertext to sin(2 pi e). */
+static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *raised, const mzv_boot *b) {
+    const uint32_t level = ev->max_level - ev->params.n_coeff_to_slot;
+    mzv_cipher parts[2], projected;
+    for (uint32_t i = 0; i < 2; i++) MZV_TRY(mzv_ev_take(ev, &parts[i], level, raised->batch));
+    const size_t mark = mzv_ev_mark(ev);
+    if (few_slots(b, ev)) {
+        MZV_TRY(mzv_ev_take(ev, &projected, ev->max_level, raised->batch));
+        MZV_TRY(mzv_fold_run(ev, &projected, raised, &b->trace));
+        raised = &projected;
+    }
+    mzv_cipher *const split[2] = { &parts[0], &parts[1] };
+    MZV_TRY(mzv_boot_transform_split(ev, split, raised, &b->to_slots));
+    mzv_ev_release(ev, mark);
+    return eval_mod(ev, x, parts, b);
+}
+
+/* The two blocks of few slots into one: x = x + x rotated by m. */
+static mzv_status join_blocks(mzv_evaluator *ev, mzv_cipher *x, const mzv_boot *b) {
+    const int32_t steps = (int32_t)b->spec.n_slots;
+    return few_slots(b, ev) ? mzv_rotate_sum(ev, x, x, &steps, 1) : MZV_OK;
+}
+
+static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, const mzv_boot *b) {
+    if (!slots_first(b))
+        MZV_TRY(mzv_boot_transform_run(ev, out, x, &b->to_coeffs));
+    else if (b->after != NULL)
+        MZV_TRY(mzv_mul_plain(ev, out, x, b->after));
+    else
+        MZV_TRY(mzv_mul_const(ev, out, x, b->result));
+    return join_blocks(ev, out, b);
+}
+
+mzv_status mzv_boot_run_raised(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_boot *b) {
+    const size_t mark = mzv_ev_mark(ev);
+    mzv_status status = MZV_OK;
+    mzv_cipher x;
+    MZV_TRY_GOTO(mzv_ev_take(ev, &x, b->bridge, a->batch), done);
+    MZV_TRY_GOTO(raised_to_sine(ev, &x, a, b), done);
+    status = sine_to_message(ev, out, &x, b);
+done:
+    mzv_ev_release(ev, mark);
+    return status;
+}
+
+/* low = what ModRaise takes, at level 0. */
+static mzv_status to_level_0(mzv_evaluator *ev, mzv_cipher *low, const mzv_cipher *a, const mzv_boot *b) {
+    mzv_cipher at_1;
+    if (slots_first(b)) return mzv_boot_transform_run(ev, low, a, &b->to_coeffs);
+    if (b->before != NULL) {
+        MZV_TRY(mzv_ev_take(ev, &at_1, 1, a->batch));
+        MZV_TRY(mzv_circuit_lower(ev, &at_1, a, 1));
+        return mzv_mul_plain(ev, low, &at_1, b->before);
+    }
+    MZV_TRY(mzv_circuit_lower(ev, low, a, 0));
+    return b->lift == 1 ? MZV_OK : mzv_mul_integer(ev, low, low, b->lift);
+}
+
+static mzv_status run_once(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_boot *b) {
+    mzv_cipher low, raised;
+    MZV_TRY(mzv_ev_take(ev, &low, 0, a->batch));
+    MZV_TRY(mzv_ev_take(ev, &raised, ev->max_level, a->batch));
+    const size_t mark = mzv_ev_mark(ev);
+    MZV_TRY(to_level_0(ev, &low, a, b));
+    mzv_ev_release(ev, mark);
+    MZV_TRY(mzv_mod_raise(ev, &raised, &low));
+    return mzv_boot_run_raised(ev, out, &raised, b);
+}
+
+/* First pass y, rest 2^g (a - y), second pass of that, y + 2^-g of it [BCC+22, 3]. */
+static mzv_status run_twice(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_boot *b) {
+    const uint32_t level = b->facts.out_level + 1;
+    const double gain = ldexp(1, (int)b->facts.log2_gain);
+    const double rest_of[2] = { gain, -gain }, sum_of[2] = { 1, 1 / gain };
+    mzv_cipher first, second, rest, at;
+    MZV_TRY(mzv_ev_take(ev, &first, level, a->batch));
+    MZV_TRY(mzv_ev_take(ev, &second, level, a->batch));
+    MZV_TRY(mzv_ev_take(ev, &rest, b->facts.in_level - 1, a->batch));
+    MZV_TRY(mzv_ev_take(ev, &at, b->facts.in_level, a->batch));
+    const size_t mark = mzv_ev_mark(ev);
+    MZV_TRY(run_once(ev, &first, a, b));
+    mzv_ev_release(ev, mark);
+    MZV_TRY(mzv_circuit_lower(ev, &at, a, b->facts.in_level));
+    const mzv_cipher *const difference[2] = { &at, &first }, *const sum[2] = { &first, &second };
+    MZV_TRY(mzv_combine(ev, &rest, difference, rest_of, 2, 0));
+    MZV_TRY(run_once(ev, &second, &rest, b));
+    mzv_ev_release(ev, mark);
+    return mzv_combine(ev, out, sum, sum_of, 2, 0);
+}
+
+mzv_status mzv_boot_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_boot *b) {
+    const size_t mark = mzv_ev_mark(ev);
+    MZV_TRY(mzv_circuit_need("bootstrapping", a, b->facts.in_level));
+    if (out == a) return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: out is the operand");
+    const mzv_status status = b->spec.iterations == 2 ? run_twice(ev, out, a, b) : run_once(ev, out, a, b);
+    mzv_ev_release(ev, mark);
+    return status;
+}
