@@ -50,6 +50,7 @@ typedef struct mzv_function_recipe {
     uint32_t n_in;  /* 1 or 2 inputs */
     uint32_t count; /* rows of so many positions n_slots / count apart; 0: every slot for itself */
     int variant;    /* for `make` */
+    bool nexus;     /* the same */
     mzv_status (*make)(void **circuit, const struct mzv_function_recipe *r, const mzv_function_setup *setup);
     void (*destroy)(void *circuit);
     mzv_affine (*affine)(
@@ -67,12 +68,14 @@ mzv_status mzv_function_run(void *state) MZV_MUST_CHECK;
 mzv_status mzv_function_verify(void *state, mzv_circuit_report *report) MZV_MUST_CHECK;
 void mzv_function_close(void *state);
 
-/* The recipes: circuit_elementwise.c, circuit_rows.c. */
-extern const mzv_function_recipe mzv_recipe_exp, mzv_recipe_inverse, mzv_recipe_sign, mzv_recipe_sign_nexus,
-    mzv_recipe_max;
+/* The recipes: circuit_elementwise.c, circuit_rows.c, circuit_norms.c. */
+extern const mzv_function_recipe mzv_recipe_exp, mzv_recipe_inverse, mzv_recipe_root, mzv_recipe_root_nexus,
+    mzv_recipe_gelu, mzv_recipe_gelu_wide, mzv_recipe_gelu_tanh, mzv_recipe_tanh, mzv_recipe_sigmoid,
+    mzv_recipe_silu, mzv_recipe_sign, mzv_recipe_sign_nexus, mzv_recipe_max;
 extern const mzv_function_recipe mzv_recipe_quickmax, mzv_recipe_argmax, mzv_recipe_softmax_narrow,
     mzv_recipe_softmax, mzv_recipe_softmax_wide, mzv_recipe_softmax_square, mzv_recipe_softmax_square_wide,
     mzv_recipe_softmax_nexus, mzv_recipe_softmax_nexus_wide;
+extern const mzv_function_recipe mzv_recipe_layernorm, mzv_recipe_layernorm_nexus, mzv_recipe_rmsnorm;
 
 #ifdef __cplusplus
 }

@@ -3,9 +3,11 @@
 
 #include "base/try.h"
 #include "bench/circuit.h"
+#include "circuit/activation.h"
 #include "circuit/compare.h"
 #include "circuit/exp.h"
 #include "circuit/inverse.h"
+#include "circuit/inverse_root.h"
 #include "circuit/sign.h"
 
 /* ---- exp ---- */
@@ -123,7 +125,7 @@ const mzv_function_recipe mzv_recipe_sign_nexus = { .lo = -1,
 /* ---- max of two ---- */
 
 static mzv_status max_make(void **out, const mzv_function_recipe *r, const mzv_function_setup *setup) {
-    const mzv_max_spec spec = { r->lo, r->hi, (r->hi - r->lo) / 128, 1, setup->noise, MZV_SIGN_MINIMAX };
+    const mzv_max_spec spec = { r->lo, r->hi, (r->hi - r->lo) / 2048, 1, setup->noise, MZV_SIGN_MINIMAX };
     mzv_max *max = NULL;
     MZV_TRY(mzv_max_create(&max, &spec));
     *out = max;
@@ -152,3 +154,95 @@ const mzv_function_recipe mzv_recipe_max = { .lo = -1,
                                              .run = max_run,
                                              .back = max_back,
                                              .exact = max_exact };
+
+/* ---- x^-1/2 ---- */
+
+static mzv_status root_make(void **out, const mzv_function_recipe *r, const mzv_function_setup *setup) {
+    const mzv_inverse_root_spec spec = { .lo = r->lo,
+                                         .hi = r->hi,
+                                         .target = 1e-5,
+                                         .gain = sqrt(r->lo),
+                                         .steps = MZV_INVERSE_ROOT_AUTO,
+                                         .recipe = (mzv_inverse_root_recipe)r->variant };
+    mzv_inverse_root *root = NULL;
+    (void)setup;
+    MZV_TRY(mzv_inverse_root_create(&root, &spec));
+    *out = root;
+    return MZV_OK;
+}
+
+static void root_destroy(void *circuit) { mzv_inverse_root_destroy(circuit); }
+static mzv_affine root_affine(const void *circuit) { return mzv_inverse_root_affine(circuit); }
+
+static mzv_status root_run(void *circuit, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *in) {
+    return mzv_inverse_root_run(ev, out, in[0], circuit);
+}
+
+static void root_exact(const mzv_function_recipe *r, long double *y, const double *x) {
+    *y = sqrtl(r->lo / (long double)x[0]);
+}
+
+#define ROOT(method)                                                                                         \
+    {                                                                                                        \
+        .lo = 0.1, .hi = 100, .n_in = 1, .variant = (method), .make = root_make, .destroy = root_destroy,    \
+        .affine = root_affine, .run = root_run, .exact = root_exact                                          \
+    }
+
+const mzv_function_recipe mzv_recipe_root = ROOT(MZV_INVERSE_ROOT_BEST);
+const mzv_function_recipe mzv_recipe_root_nexus = ROOT(MZV_INVERSE_ROOT_NEXUS);
+
+/* ---- activations ---- */
+
+static mzv_status activation_make(void **out, const mzv_function_recipe *r, const mzv_function_setup *setup) {
+    const mzv_activation_spec spec = {
+        (mzv_activation_function)r->variant, r->lo, r->hi, 1e-4, 1, MZV_ACTIVATION_AUTO
+    };
+    mzv_activation *f = NULL;
+    (void)setup;
+    MZV_TRY(mzv_activation_create(&f, &spec));
+    *out = f;
+    return MZV_OK;
+}
+
+static void activation_destroy(void *circuit) { mzv_activation_destroy(circuit); }
+static mzv_affine activation_affine(const void *circuit) { return mzv_activation_affine(circuit); }
+
+static mzv_status activation_run(void *circuit, mzv_evaluator *ev, mzv_cipher *out,
+                                 const mzv_cipher *const *in) {
+    return mzv_activation_run(ev, out, in[0], circuit);
+}
+
+static void activation_exact(const mzv_function_recipe *r, long double *y, const double *in) {
+    const long double x = in[0], pi = acosl(-1);
+    switch ((mzv_activation_function)r->variant) {
+    case MZV_GELU:
+        *y = x * erfcl(-x / sqrtl(2)) / 2;
+        break;
+    case MZV_GELU_TANH:
+        *y = x * (1 + tanhl(sqrtl(2 / pi) * (x + 0.044715L * x * x * x))) / 2;
+        break;
+    case MZV_TANH:
+        *y = tanhl(x);
+        break;
+    case MZV_SIGMOID:
+        *y = 1 / (1 + expl(-x));
+        break;
+    case MZV_SILU:
+        *y = x / (1 + expl(-x));
+        break;
+    }
+}
+
+#define ACTIVATION(function, half)                                                                           \
+    {                                                                                                        \
+        .lo = -(half), .hi = (half), .n_in = 1, .variant = (function), .make = activation_make,              \
+        .destroy = activation_destroy, .affine = activation_affine, .run = activation_run,                   \
+        .exact = activation_exact                                                                            \
+    }
+
+const mzv_function_recipe mzv_recipe_gelu = ACTIVATION(MZV_GELU, 8);
+const mzv_function_recipe mzv_recipe_gelu_wide = ACTIVATION(MZV_GELU, 60);
+const mzv_function_recipe mzv_recipe_gelu_tanh = ACTIVATION(MZV_GELU_TANH, 8);
+const mzv_function_recipe mzv_recipe_tanh = ACTIVATION(MZV_TANH, 8);
+const mzv_function_recipe mzv_recipe_sigmoid = ACTIVATION(MZV_SIGMOID, 12);
+const mzv_function_recipe mzv_recipe_silu = ACTIVATION(MZV_SILU, 12);

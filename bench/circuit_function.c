@@ -138,6 +138,7 @@ mzv_status mzv_function_run(void *state) {
 
 void mzv_function_close(void *state) {
     workshop *w = state;
+    if (w->circuit) w->recipe->destroy(w->circuit); /* it may hold what was encoded on the evaluator */
     for (uint32_t i = 0; i < 2; i++) {
         mzv_free(w->x[i]);
         mzv_cipher_destroy(w->in[i]);
@@ -147,7 +148,6 @@ void mzv_function_close(void *state) {
     mzv_keys_destroy(w->keys);
     mzv_secret_destroy(w->secret);
     mzv_context_destroy(w->ctx);
-    if (w->circuit) w->recipe->destroy(w->circuit);
     mzv_free(w);
 }
 

@@ -16,7 +16,7 @@ static mzv_status cyclic(mzv_fold *out, const mzv_function_recipe *r, const mzv_
 static mzv_status quickmax_make(void **out, const mzv_function_recipe *r, const mzv_function_setup *setup) {
     mzv_quickmax_spec spec = { .lo = r->lo,
                                .hi = r->hi,
-                               .target = (r->hi - r->lo) / 16,
+                               .target = (r->hi - r->lo) / 1024,
                                .noise = setup->noise,
                                .recipe = MZV_SIGN_MINIMAX };
     mzv_quickmax *max = NULL;
