@@ -223,6 +223,12 @@ uint32_t mzv_softmax_levels(const mzv_softmax *s) { return s->facts.levels; }
 
 /* ---- running ---- */
 
+uint32_t mzv_divisions_levels(const mzv_softmax *s, uint32_t first) {
+    uint32_t n = 0;
+    for (uint32_t i = first; i < s->facts.n_divisions; i++) n += s->division[i].levels;
+    return n;
+}
+
 /* Where the levels suffice nothing is refreshed, and the first sum lies below the exponential. */
 static uint32_t first_sum_level(const mzv_softmax *s, uint32_t level) {
     const uint32_t hidden = s->spec.mask == MZV_SOFTMAX_HIDDEN ? 1 : 0;
@@ -241,7 +247,7 @@ mzv_status mzv_softmax_request(const mzv_softmax *s, mzv_key_request *request, u
 static mzv_status run_exp(mzv_evaluator *ev, mzv_cipher *y, const mzv_cipher *x, const mzv_softmax_mask *mask,
                           const mzv_softmax *s) {
     MZV_TRY(mzv_softmax_place(ev, y, x, mask, s));
-    MZV_TRY(mzv_softmax_fresh(ev, y, mzv_exp_levels(s->exp)));
+    MZV_TRY(mzv_softmax_fresh(ev, y, mzv_exp_levels(s->exp), mzv_divisions_levels(s, 0)));
     MZV_TRY(mzv_exp_run(ev, y, y, s->exp));
     return mzv_softmax_bury(ev, y, mask, s);
 }
@@ -257,7 +263,7 @@ static mzv_status run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, c
     else
         MZV_TRY(mzv_softmax_nexus_run(ev, &y, x, mask, s));
     for (uint32_t i = 0; i < s->facts.n_divisions; i++) {
-        MZV_TRY(mzv_softmax_fresh(ev, &y, s->division[i].levels));
+        MZV_TRY(mzv_softmax_fresh(ev, &y, s->division[i].levels, mzv_divisions_levels(s, i + 1)));
         MZV_TRY(mzv_division_run(ev, &y, &s->division[i], &s->groups));
     }
     return mzv_copy(ev, out, &y);

@@ -125,7 +125,8 @@ void mzv_softmax_value(const mzv_softmax *s, long double *p, const double *x, co
 mzv_status mzv_softmax_request(const mzv_softmax *s, mzv_key_request *request, uint32_t level) MZV_MUST_CHECK;
 
 /* out = softmax of x, mzv_softmax_levels below x where nothing is refreshed. `mask` is NULL for
- * MZV_SOFTMAX_ALL. x lies at level 1 (MZV_SOFTMAX_HIDDEN: 2) or above. */
+ * MZV_SOFTMAX_ALL. x lies at level 1 (MZV_SOFTMAX_HIDDEN: 2) or above; where the evaluator has to refresh, as
+ * many levels higher as that needs. */
 mzv_status mzv_softmax_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
                            const mzv_softmax_mask *mask, const mzv_softmax *s) MZV_MUST_CHECK;
 

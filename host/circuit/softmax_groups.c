@@ -177,11 +177,12 @@ mzv_status mzv_softmax_bury(mzv_evaluator *ev, mzv_cipher *a, const mzv_softmax_
     return status;
 }
 
-mzv_status mzv_softmax_fresh(mzv_evaluator *ev, mzv_cipher *a, uint32_t need) {
+mzv_status mzv_softmax_fresh(mzv_evaluator *ev, mzv_cipher *a, uint32_t part, uint32_t rest) {
     mzv_cipher room;
     const mzv_cipher *view;
+    const bool again = rest > 0 && ev->refresh && a->level < part + rest;
     const size_t mark = mzv_ev_mark(ev);
-    mzv_status status = mzv_circuit_fresh(ev, &view, &room, a, need);
+    mzv_status status = mzv_circuit_fresh(ev, &view, &room, a, part + (again ? ev->refresh->in_level : 0));
     if (status == MZV_OK && view != a) status = mzv_copy(ev, a, view);
     mzv_ev_release(ev, mark);
     return status;

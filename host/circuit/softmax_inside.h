@@ -83,8 +83,9 @@ mzv_status mzv_softmax_keep(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
 /* True where dead positions exist, so that place, bury and keep have work. */
 bool mzv_softmax_masks(const mzv_softmax *s);
 
-/* Brings a, which has room for it, to `need` or above. */
-mzv_status mzv_softmax_fresh(mzv_evaluator *ev, mzv_cipher *a, uint32_t need) MZV_MUST_CHECK;
+/* Brings a, which has room for it, to the level that a part needs: where the `rest` of the circuit does not
+ * fit below that part, it leaves the level from which refreshing is possible. */
+mzv_status mzv_softmax_fresh(mzv_evaluator *ev, mzv_cipher *a, uint32_t part, uint32_t rest) MZV_MUST_CHECK;
 
 /* ---- softmax_division.c ---- */
 
@@ -103,6 +104,11 @@ void mzv_division_value(const mzv_division *d, long double *y, uint32_t n);
 /* y is at d->levels or above. */
 mzv_status mzv_division_run(mzv_evaluator *ev, mzv_cipher *y, const mzv_division *d,
                             const mzv_groups *g) MZV_MUST_CHECK;
+
+/* ---- softmax.c ---- */
+
+/* Of all divisions from number `first` on. */
+uint32_t mzv_divisions_levels(const mzv_softmax *s, uint32_t first);
 
 /* ---- softmax_plan.c, softmax_nexus.c ---- */
 

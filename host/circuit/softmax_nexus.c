@@ -110,14 +110,16 @@ void mzv_softmax_nexus_value(const mzv_softmax *s, long double *y, const double 
 /* *y = v - m, both at one level. */
 static mzv_status below_max(mzv_evaluator *ev, mzv_cipher *y, const mzv_cipher *v, mzv_cipher *m,
                             const mzv_softmax *s) {
-    const uint32_t need = s->spec.mask == MZV_SOFTMAX_HIDDEN ? 2 : 1;
+    const uint32_t base = s->spec.mask == MZV_SOFTMAX_HIDDEN ? 2 : 1;
+    const uint32_t rest = s->facts.squarings + mzv_divisions_levels(s, 0);
+    const uint32_t need = base + (ev->refresh && m->level < base + rest ? ev->refresh->in_level : 0);
     mzv_cipher room, low[2];
     const mzv_cipher *fresh, *a, *b;
     if (s->groups.selects) {
-        MZV_TRY(mzv_softmax_fresh(ev, m, 1));
+        MZV_TRY(mzv_softmax_fresh(ev, m, 1, base + rest));
         MZV_TRY(mzv_groups_spread(ev, m, &s->groups, 1));
     }
-    MZV_TRY(mzv_softmax_fresh(ev, m, need));
+    MZV_TRY(mzv_softmax_fresh(ev, m, base, rest));
     MZV_TRY(mzv_circuit_fresh(ev, &fresh, &room, v, need));
     const uint32_t level = fresh->level < m->level ? fresh->level : m->level;
     MZV_TRY(mzv_circuit_at(ev, &a, &low[0], fresh, level));
@@ -143,7 +145,7 @@ mzv_status mzv_softmax_nexus_run(mzv_evaluator *ev, mzv_cipher *y, const mzv_cip
     mzv_ev_release(ev, mark);
     MZV_TRY(status);
     for (uint32_t i = 0; i < s->facts.squarings; i++) {
-        MZV_TRY(mzv_softmax_fresh(ev, y, 1));
+        MZV_TRY(mzv_softmax_fresh(ev, y, 1, s->facts.squarings - i - 1 + mzv_divisions_levels(s, 0)));
         MZV_TRY(mzv_mul(ev, y, y, y));
     }
     return MZV_OK;

@@ -243,7 +243,7 @@ struct Reader {
     mzv_refresh refresh = {};
     uint32_t n_runs = 0;
     double largest = 0;
-    explicit Reader(uint32_t out_level) {
+    Reader(uint32_t in_level, uint32_t out_level) {
         refresh.run = [](const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
             /* `refresh` is the first member. */
             Reader *const reader = reinterpret_cast<Reader *>(const_cast<mzv_refresh *>(self));
@@ -258,35 +258,40 @@ struct Reader {
                     std::fmax(reader->largest, std::abs(*reinterpret_cast<const std::complex<double> *>(&z)));
             return mzv_clear_set(ev, out, slots.data(), self->out_level);
         };
+        refresh.in_level = in_level;
         refresh.out_level = out_level;
         refresh.magnitude = 1;
     }
 };
 
+void expect_refreshed(const Softmax &s, const Slotted &slots, uint32_t start, Reader &reader) {
+    const Job job = job_of(s, slots, toy(reader.refresh.out_level));
+    Machine m;
+    m.clear(job.params, 0, 64u << 20);
+    std::vector<const mzv_cipher *> in;
+    for (const Slots &x : job.in) in.push_back(m.put(x, start));
+    mzv_cipher *out = m.empty(job.params.n_levels);
+    if (s.facts().levels > start) {
+        EXPECT_EQ(job.run(m.ev, out, in.data()), MZV_ERR_LEVEL);
+        EXPECT_EQ(mzv_cipher_level(out), job.params.n_levels);
+    }
+    m.ev->refresh = &reader.refresh;
+    ASSERT_EQ(job.run(m.ev, out, in.data()), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(reader.n_runs > 0, s.facts().levels > start);
+    EXPECT_LE(reader.largest, 1 + 1e-6);
+    EXPECT_LE(worst_error(m.get(out), slots), s.spec.target + s.facts().noise_gain * 0x1p-48);
+}
+
 TEST(Softmax, AnyDepthWithRefreshing) {
     for (const auto &made : all()) {
-        const Softmax &s = *made;
-        const mzv_softmax_spec &spec = s.spec;
-        const Slotted slots(spec);
-        const mzv_params params = toy(std::max(11u, s.facts().deepest));
-        Job job = job_of(s, slots, params);
-        for (uint32_t start : { params.n_levels, 2u }) {
-            Machine m;
-            m.clear(params, 0, 64u << 20);
-            Reader reader(params.n_levels);
-            std::vector<const mzv_cipher *> in;
-            for (const Slots &x : job.in) in.push_back(m.put(x, start));
-            mzv_cipher *out = m.empty(params.n_levels);
-            if (s.facts().levels > start) {
-                EXPECT_EQ(job.run(m.ev, out, in.data()), MZV_ERR_LEVEL) << text_of(spec);
-                EXPECT_EQ(mzv_cipher_level(out), params.n_levels);
+        const Slotted slots(made->spec);
+        for (uint32_t in_level : { 0u, 3u }) {
+            const uint32_t top = std::max(11u, made->facts().deepest) + in_level;
+            for (uint32_t start : { top, 2 + in_level }) {
+                SCOPED_TRACE(text_of(made->spec) + " refreshing from " + std::to_string(in_level));
+                Reader reader(in_level, top);
+                expect_refreshed(*made, slots, start, reader);
             }
-            m.ev->refresh = &reader.refresh;
-            ASSERT_EQ(job.run(m.ev, out, in.data()), MZV_OK) << text_of(spec) << ": " << mzv_last_error();
-            EXPECT_EQ(reader.n_runs > 0, s.facts().levels > start);
-            EXPECT_LE(reader.largest, 1 + 1e-6) << text_of(spec);
-            EXPECT_LE(worst_error(m.get(out), slots), spec.target + s.facts().noise_gain * 0x1p-48)
-                << text_of(spec);
         }
     }
 }
