@@ -12,12 +12,11 @@
 #define MIN_TARGET 0x1p-24 /* of hi - lo */
 #define MAX_TARGET 0.25
 #define MAX_NOISE 0x1p-8
-#define WIDEST_GAP 32.0   /* in units of the target of max, where the search begins */
+#define WIDEST_GAP 16.0   /* in units of the target of max, where the search begins; of NEXUS twice that */
 #define NARROWEST_GAP 2.0 /* inside it a max cannot be off by more than half of it */
 #define GAP_STEPS 4096u
 #define BERNSTEIN 0.2801694990 /* d E_d of |x| on [-1, 1] grows to it with d, even [VC85] */
 #define TOLERANCE 0x1p-12      /* of the polynomial: its error is within that of the least */
-#define MAX_SHARE 0.125        /* of argmax's distance: the error allowed to its maximum */
 
 struct mzv_max {
     mzv_max_spec spec;
@@ -70,7 +69,8 @@ static mzv_status choose_sign(mzv_max *max) {
                            .shift = 0.5,
                            .noise = s->noise,
                            .recipe = s->recipe };
-    for (double times = WIDEST_GAP; !max->sign; times /= sqrt(2)) {
+    for (double times = s->recipe == MZV_SIGN_NEXUS ? 2 * WIDEST_GAP : WIDEST_GAP; !max->sign;
+         times /= sqrt(2)) {
         mzv_sign *sign = NULL;
         const bool last = times < NARROWEST_GAP * sqrt(2);
         spec.gap = (last ? NARROWEST_GAP : times) * target;
@@ -410,12 +410,14 @@ static mzv_status check_argmax(const mzv_argmax_spec *s) {
     return MZV_OK;
 }
 
-/* Slots without data stand at lo - distance, below any data by that. */
+/* Slots without data stand at lo - distance, below any data by that. Half the distance is shared by the error
+ * m of the maximum and the gap g of the last comparison. Levels grow about as k log(k / m) of the k rounds
+ * and as log(1 / g) of the comparison, least where m is k / (k + 1) of it. */
 static mzv_status make_argmax(mzv_argmax *a, const mzv_argmax_spec *s) {
     const double lo = s->lo - s->distance, width = s->hi - lo;
-    const mzv_quickmax_spec under = { lo,       s->hi,     MAX_SHARE * s->distance,
-                                      s->noise, s->recipe, s->fold,
-                                      s->mask,  s->n_mask };
+    const double k = s->fold.n_rounds, share = 0.5 * k / (k + 1);
+    const mzv_quickmax_spec under = { lo,      s->hi,    share * s->distance, s->noise, s->recipe, s->fold,
+                                      s->mask, s->n_mask };
     a->spec = *s;
     a->spec.mask = NULL;
     MZV_TRY(mzv_quickmax_create(&a->quickmax, &under));

@@ -421,7 +421,7 @@ TEST(Argmax, IsOneHotAndOrdered) {
     for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS }) {
         const Argmax a(cyclic(stride, count), -1, 1, 0.3, 1e-2, {}, recipe);
         EXPECT_LE(a.facts().error, 1e-2);
-        EXPECT_LE(a.facts().max_error, 0.3 / 8 + 1e-12);
+        EXPECT_LE(a.facts().max_error, 0.3 / 3 + 1e-12); /* two rounds: two thirds of the half */
         EXPECT_NEAR(2 * (a.facts().max_error + a.facts().gap), 0.3, 1e-9);
         if (recipe == MZV_SIGN_NEXUS) continue; /* 50 levels: below, refreshed */
         const Slots y = run_clear(job_of(a, x, toy(a.facts().levels + 1)));
@@ -477,6 +477,37 @@ TEST(Argmax, ValueAndCountsAreThoseOfTheCircuit) {
 TEST(Argmax, EncryptedNoiseIsPredicted) {
     const Argmax a(cyclic(n_slots / 4, 4), -1, 1, 0.3, 1e-2);
     expect_predicted(job_of(a, uniform(n_slots, -1, 1, 31), toy(a.facts().levels + 1)));
+}
+
+/* Two ciphertexts in one, and the output in place of the input. */
+TEST(Argmax, BatchesInPlace) {
+    const Argmax a(cyclic(n_slots / 2, 2), 0, 1, 0.4, 1e-2);
+    const mzv_params params = toy(a.facts().levels);
+    const std::vector<double> x = uniform(2 * n_slots, 0, 1, 3);
+    const mzv_affine u = mzv_argmax_affine(a.a);
+    Slots v;
+    for (double value : x) v.push_back(apply(u, value));
+    Machine m;
+    m.clear(params, 0, size_t { 64 } << 20);
+    mzv_cipher *c = m.put(v, params.n_levels), *top = m.put(v, params.n_levels);
+    ASSERT_EQ(mzv_argmax_run(m.ev, c, c, a.a), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_quickmax_run(m.ev, top, top, mzv_argmax_quickmax(a.a)), MZV_OK) << mzv_last_error();
+    const Slots y = m.get(c), t = m.get(top);
+    const mzv_affine back = mzv_quickmax_back(mzv_argmax_quickmax(a.a));
+    for (uint32_t i = 0; i < 2 * n_slots; i++) {
+        const double other = x[i ^ (n_slots / 2)];
+        ASSERT_NEAR(apply(back, t[i].real()), std::fmax(x[i], other), a.facts().max_error + 1e-9) << i;
+        if (x[i] >= other) {
+            ASSERT_NEAR(y[i].real(), 1, 1e-2) << i;
+        }
+        if (x[i] <= other - 0.4) {
+            ASSERT_NEAR(y[i].real(), 0, 1e-2) << i;
+        }
+    }
+    const Max pair({ 0, 1, 0.05, 1, quiet, MZV_SIGN_MINIMAX });
+    mzv_cipher *low = m.put(Slots(n_slots, 0.25), 4), *high = m.put(Slots(n_slots, 0.75), 4);
+    ASSERT_EQ(mzv_max_run(m.ev, high, low, high, pair.max), MZV_OK) << mzv_last_error();
+    EXPECT_NEAR(m.get(high)[9].real(), 0.75, 0.05);
 }
 
 /* ---- what is refused ---- */
