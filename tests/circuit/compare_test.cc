@@ -646,6 +646,6 @@ std::string maxima() {
     return text;
 }
 
-const functions_table::Entry entry(510, "Maxima", maxima);
+const functions_table::Entry entry(610, "Maxima", maxima);
 
 } // namespace

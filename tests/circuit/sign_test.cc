@@ -422,6 +422,6 @@ std::string signs() {
     return text;
 }
 
-const functions_table::Entry entry(500, "Signs", signs);
+const functions_table::Entry entry(600, "Signs", signs);
 
 } // namespace
