@@ -204,6 +204,7 @@ static mzv_inverse_root_facts facts_of(const mzv_polynomial *p, const steps *lis
     const bool merged = g > 0 || k > 0;
     facts.apply_levels = facts.levels + (!merged || (g == 0 && k == 1 && start == 1) ? 1 : 0);
     facts.apply_n_key_switch = facts.n_key_switch + 1;
+    facts.apply_needs = g > 0 ? 2 : k > 0 ? 3 : 1;
     return facts;
 }
 
@@ -492,7 +493,6 @@ static mzv_status step(run *r, uint32_t k) {
 static mzv_status last_step_and_product(run *r, mzv_cipher *out) {
     mzv_cipher x, xn, xnw, square, room[2];
     const mzv_cipher *left[2], *right[2];
-    MZV_TRY(mzv_circuit_need("inverse root: n", r->n, 3));
     MZV_TRY(lift(r, 2));
     MZV_TRY(lift_t(r, 4));
     MZV_TRY(cap(r, least(r->t->level - 2, r->n->level - 1)));
@@ -545,7 +545,9 @@ static mzv_status run_all(run *r, mzv_cipher *out) {
     const uint32_t start = mzv_polynomial_levels(r->root->p), cubic = facts->steps;
     const bool merge = r->n && facts->goldschmidt == 0 && cubic > 0;
     mzv_cipher ny;
-    MZV_TRY(lift_t(r, start));
+    /* one refresh of t that carries everything, or one for each part */
+    const uint32_t whole = r->n ? facts->apply_levels : facts->levels;
+    MZV_TRY(lift_t(r, refresh && refresh->out_level < whole ? start : whole));
     const uint32_t top = refresh && refresh->out_level > r->t->level ? refresh->out_level : r->t->level;
     MZV_TRY(mzv_ev_take(r->ev, &r->w, top, r->t->batch));
     MZV_TRY(mzv_polynomial_run(r->ev, &r->w, r->t, r->root->p));
@@ -553,7 +555,6 @@ static mzv_status run_all(run *r, mzv_cipher *out) {
     if (facts->goldschmidt > 0) return goldschmidt(r, out);
     if (merge) return last_step_and_product(r, out);
     if (!r->n) return mzv_copy(r->ev, out, &r->w);
-    MZV_TRY(mzv_circuit_need("inverse root: n", r->n, 1));
     MZV_TRY(lift(r, 1));
     MZV_TRY(product(r, &ny, &r->w, r->n));
     return mzv_copy(r->ev, out, &ny);
@@ -564,6 +565,7 @@ static mzv_status run_with(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher 
     const uint32_t need = n ? root->facts.apply_levels : root->facts.levels;
     run r = { .ev = ev, .root = root, .t = t, .n = n };
     if (!ev->refresh) MZV_TRY(mzv_circuit_need("inverse root", t, need));
+    if (n) MZV_TRY(mzv_circuit_need("inverse root: n", n, root->facts.apply_needs));
     const size_t mark = mzv_ev_mark(ev);
     const mzv_status status = run_all(&r, out);
     mzv_ev_release(ev, mark);

@@ -28,8 +28,8 @@
  *
  * Noise. t is x less a constant, so an error e of t is one of e (hi / lo) / 4 of y, relative, at x = lo.
  *
- * Refreshing. Where levels do not suffice the evaluator's refresh is called before the polynomial and before
- * steps, on t and on w, |w| at most facts.largest. */
+ * Refreshing. Where levels do not suffice and the evaluator refreshes, t is refreshed once where that carries
+ * all the rest, else before the polynomial, and w before steps; their values are at most facts.largest. */
 #ifndef MZV_CIRCUIT_INVERSE_ROOT_H
 #define MZV_CIRCUIT_INVERSE_ROOT_H
 #include "circuit/polynomial.h"
@@ -62,9 +62,10 @@ typedef struct mzv_inverse_root_facts {
     uint32_t goldschmidt;          /* steps of that kind after them; 0 but with the NEXUS recipe */
     uint32_t levels, n_key_switch; /* of mzv_inverse_root_run */
     uint32_t apply_levels, apply_n_key_switch; /* of mzv_inverse_root_apply */
-    double error;                              /* largest |sqrt(x) y / gain - 1|, measured on a grid */
-    double below;                              /* y at x = 0 */
-    double largest; /* bound of every value that may be refreshed, for x in [0, hi] */
+    uint32_t apply_needs; /* level of n: 1, 2 with Goldschmidt's steps, 3 merged with a cubic step */
+    double error;         /* largest |sqrt(x) y / gain - 1|, measured on a grid */
+    double below;         /* y at x = 0 */
+    double largest;       /* bound of every value that may be refreshed, for x in [0, hi] */
 } mzv_inverse_root_facts;
 
 /* MZV_ERR_ARGUMENT names the member out of its range; MZV_ERR_PRECISION: the target needs more than degree
@@ -87,8 +88,8 @@ mzv_status mzv_inverse_root_request(const mzv_inverse_root *root, mzv_key_reques
 mzv_status mzv_inverse_root_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *t,
                                 const mzv_inverse_root *root) MZV_MUST_CHECK;
 
-/* out = n y ~ gain n x^-1/2, facts.apply_levels below t unless refreshed or n is lower: n needs one level
- * where facts.steps and facts.goldschmidt are 0 or the last step is Goldschmidt's, else three. */
+/* out = n y ~ gain n x^-1/2, facts.apply_levels below t unless refreshed or n is lower: n is at level
+ * facts.apply_needs or above. */
 mzv_status mzv_inverse_root_apply(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *n,
                                   const mzv_cipher *t, const mzv_inverse_root *root) MZV_MUST_CHECK;
 

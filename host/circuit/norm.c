@@ -94,7 +94,7 @@ static mzv_status make_root(mzv_norm *n, const mzv_refresh *refresh) {
     }
     n->data = 1 / (spec.gain * s->input_gain);
     n->facts.root = *mzv_inverse_root_about(n->root);
-    n->facts.merged = n->facts.root.steps > 0 && n->facts.root.goldschmidt == 0;
+    n->facts.needs = 1 + n->facts.root.apply_needs;
     n->facts.levels = (n->is_free ? 1 : 2) + n->facts.root.apply_levels;
     return MZV_OK;
 }
@@ -134,10 +134,11 @@ static mzv_status run_root(void *user, mzv_evaluator *ev, mzv_cipher *out, const
  * never above t's. */
 static mzv_status find_end(mzv_norm *n, mzv_evaluator *ev) {
     const uint32_t level = n->facts.level, above = n->is_free ? 1 : 2;
+    const uint32_t need = ev->refresh ? n->facts.needs : n->facts.levels;
     mzv_circuit_cost cost;
-    if (level < above || (!ev->refresh && level < n->facts.levels))
-        return mzv_fail(MZV_ERR_LEVEL, "norm: level %u, need %u, or %u with bootstrapping", level,
-                        n->facts.levels, n->facts.merged ? 4 : 2);
+    if (level < need)
+        return mzv_fail(MZV_ERR_LEVEL, "norm: level %u, need %u, or %u where values are refreshed", level,
+                        n->facts.levels, n->facts.needs);
     const mzv_circuit_call call = { run_root, n->root, 2, { level - 1, level - above } };
     MZV_TRY(mzv_circuit_measure_refreshed(&cost, NULL, &ev->params, &call, ev->refresh));
     n->facts.end = level - above - cost.levels;

@@ -29,7 +29,8 @@
  * subtracted, and epsilon is there.
  *
  * Refreshing. t is refreshed where the inverse root has too few levels (and its values on the way), gamma (x
- * - mean) never: the result ends at most two levels below x, so x needs 2, or 4 where facts.merged. */
+ * - mean) never: the result ends at least two levels below x, and x needs facts.needs. |t| is at most 1 on
+ * the interval, 0 beside a mask, and (hi + lo) / (hi - lo) for a token of zeros, epsilon included. */
 #ifndef MZV_CIRCUIT_NORM_H
 #define MZV_CIRCUIT_NORM_H
 #include "circuit/fold.h"
@@ -63,7 +64,7 @@ typedef struct mzv_norm_facts {
     uint32_t level;              /* of x, as created */
     uint32_t end;                /* level of the result */
     uint32_t levels;             /* without refreshing */
-    bool merged;                 /* the product is made with a cubic step */
+    uint32_t needs;              /* level of x with refreshing: 2 to 4 */
     mzv_inverse_root_facts root; /* largest and below in units of its own gain */
 } mzv_norm_facts;
 

@@ -105,7 +105,7 @@ std::string inverses() {
         "gain / lo, before refinement.\n\n"
         "| hi / lo | target | refined | doublings | levels | key switches | max residual | y(0) lo / gain |\n"
         "|---|---|---|---|---|---|---|---|\n";
-    for (double ratio : { 0x1p4, 0x1p7, 0x1p10, 0x1p14, 0x1p20 })
+    for (double ratio : { 0x1p4, 0x1p7, 0x1p10, 0x1p12, 0x1p14, 0x1p20 })
         for (double target : { 1e-3, 1e-5 })
             for (bool refine : { false, true }) {
                 const mzv_inverse_spec s = { 1, ratio, target, 1, refine };
