@@ -30,9 +30,10 @@ static void print_row(const mzv_circuit_case *c, const mzv_bench_options *o, con
                       const mzv_bench_times *times) {
     printf("{\"name\": \"%s\", \"set\": \"%s\", \"log_n\": %u, \"n_slots\": %u, \"threads\": %u, "
            "\"median_s\": %.6g, "
-           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\", \"levels\": %u, \"levels_left\": %u",
+           "\"min_s\": %.6g, \"repetitions\": %u, \"backend\": \"%s\", \"levels\": %u, \"levels_left\": %u, "
+           "\"bootstraps\": %u",
            c->name, o->set, report->log_n, report->n_slots, o->threads, times->median_s, times->min_s,
-           o->repetitions, report->backend, report->levels, report->levels_left);
+           o->repetitions, report->backend, report->levels, report->levels_left, report->n_bootstraps);
     print_bits("mean_bits", report->mean_error);
     print_bits("worst_bits", report->worst_error);
     printf(", \"peak_rss_bytes\": %" PRIu64 "}\n", (uint64_t)mzv_memory_peak());

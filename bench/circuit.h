@@ -9,7 +9,8 @@ extern "C" {
 /* What a case found out about itself. Errors are against long double, over all slots with a result. */
 typedef struct mzv_circuit_report {
     uint32_t log_n, n_slots;
-    uint32_t levels, levels_left; /* taken by the circuit; those of the result */
+    uint32_t levels, levels_left; /* between inputs and result (0 where it is higher); those of the result */
+    uint32_t n_bootstraps;        /* of one run */
     const char *backend;
     double mean_error, worst_error;
 } mzv_circuit_report;

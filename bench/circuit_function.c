@@ -6,7 +6,16 @@
 #include "base/arena.h"
 #include "base/try.h"
 #include "bench/circuit.h"
+#include "circuit/boot.h"
 #include "ckks/noise.h"
+#include "ckks/security.h"
+
+/* Counts what passes through it. */
+typedef struct counted_refresh {
+    mzv_refresh refresh; /* first */
+    const mzv_refresh *inner;
+    uint32_t n;
+} counted_refresh;
 
 /* Everything one case needs. Nothing but the circuit's own temporaries is allocated while time is taken. */
 typedef struct workshop {
@@ -16,6 +25,8 @@ typedef struct workshop {
     uint32_t n_slots, top; /* the level of the inputs */
     void *circuit;
     mzv_circuit_cost cost;
+    uint32_t n_bootstraps; /* of one run */
+    mzv_boot *boot;        /* where there are some */
     mzv_context *ctx;
     mzv_secret *secret;
     mzv_keys *keys;
@@ -46,10 +57,46 @@ static mzv_status compute(void *user, mzv_evaluator *ev, mzv_cipher *out, const 
     return status;
 }
 
-static mzv_status measure(workshop *w, mzv_key_request *request) {
+/* ---- what a run takes ---- */
+
+/* Real slots of any structure, at most 1 in size. */
+static const mzv_boot_spec boot_spec = { .order = MZV_BOOT_SLOTS_FIRST, .magnitude = 1 };
+
+static mzv_status refresh_counted(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out,
+                                  const mzv_cipher *a) {
+    counted_refresh *c = (counted_refresh *)self; /* its first member */
+    c->n++;
+    return c->inner->run(c->inner, ev, out, a);
+}
+
+static mzv_status measure_with(workshop *w, mzv_key_request *request, const mzv_refresh *refresh) {
     mzv_circuit_call call = { compute, w, w->recipe->n_in, { 0 } };
     for (uint32_t i = 0; i < w->recipe->n_in; i++) call.in_level[i] = w->top;
-    return mzv_circuit_measure(&w->cost, request, &w->params, &call);
+    return mzv_circuit_measure_refreshed(&w->cost, request, &w->params, &call, refresh);
+}
+
+static mzv_status measure_booting(workshop *w, mzv_key_request *request) {
+    mzv_evaluator *count = NULL;
+    mzv_boot *boot = NULL;
+    MZV_TRY(mzv_evaluator_create_count(&count, &w->params));
+    mzv_status status = mzv_boot_create(&boot, count, &boot_spec);
+    if (status == MZV_OK) {
+        const mzv_refresh *inner = mzv_boot_refresh(boot);
+        counted_refresh c = { *inner, inner, 0 };
+        c.refresh.run = refresh_counted;
+        status = measure_with(w, request, &c.refresh);
+        w->n_bootstraps = c.n;
+    }
+    mzv_boot_destroy(boot);
+    mzv_evaluator_destroy(count);
+    return status;
+}
+
+/* Without bootstrapping where the levels suffice. */
+static mzv_status measure(workshop *w, mzv_key_request *request) {
+    const mzv_status status = measure_with(w, request, NULL);
+    if (status != MZV_ERR_LEVEL || !mzv_params_boots(&w->params)) return status;
+    return measure_booting(w, request);
 }
 
 /* ---- inputs ---- */
@@ -110,6 +157,10 @@ static mzv_status set_up(workshop *w, mzv_key_request *request, const mzv_option
     MZV_TRY(mzv_secret_create(&w->secret, w->ctx));
     MZV_TRY(mzv_keys_create(&w->keys, w->secret, request));
     MZV_TRY(mzv_evaluator_create(&w->ev, w->ctx, w->keys, w->cost.counts.peak_bytes));
+    if (w->n_bootstraps > 0) {
+        MZV_TRY(mzv_boot_create(&w->boot, w->ev, &boot_spec));
+        w->ev->refresh = mzv_boot_refresh(w->boot);
+    }
     MZV_TRY(mzv_evaluator_cipher(&w->out, w->ev, w->top, 1));
     return encrypt(w);
 }
@@ -144,6 +195,7 @@ void mzv_function_close(void *state) {
         mzv_cipher_destroy(w->in[i]);
     }
     mzv_cipher_destroy(w->out);
+    mzv_boot_destroy(w->boot);
     mzv_evaluator_destroy(w->ev);
     mzv_keys_destroy(w->keys);
     mzv_secret_destroy(w->secret);
@@ -193,6 +245,7 @@ mzv_status mzv_function_verify(void *state, mzv_circuit_report *report) {
     *report = (mzv_circuit_report) { .log_n = w->params.log_n,
                                      .n_slots = w->n_slots,
                                      .levels = w->cost.levels,
+                                     .n_bootstraps = w->n_bootstraps,
                                      .levels_left = mzv_cipher_level(w->out),
                                      .backend = mzv_context_backend(w->ctx) };
     MZV_TRY(MZV_NEW(&slots, w->n_slots, "slots"));

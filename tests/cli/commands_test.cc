@@ -246,6 +246,17 @@ TEST(Commands, BenchCircuitTimesAndChecks) {
         << lines.err;
 }
 
+// Deeper than the chain: with bootstrapping.
+TEST(Commands, BenchCircuitBootstraps) {
+    const Json json(run_mzv({ "bench", "circuit", "--set", "toy-boot", "--insecure-toy", "--only",
+                              "softmax [-16, 16]", "--threads", "1", "-o", "json" })
+                        .out);
+    ASSERT_EQ(json_array_size(json["rows"]), 1u);
+    const json_t *row = json_array_get(json["rows"], 0);
+    EXPECT_GE(json_integer_value(json_object_get(row, "bootstraps")), 1);
+    EXPECT_GT(json_number_value(json_object_get(row, "worst_bits")), 9); // planned for 1e-3
+}
+
 TEST(Commands, BenchCircuitRefusals) {
     EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--set", "toy-leveled" }), 64, "E-usage");
     EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--set", "nosuch" }), 64, "E-usage");
