@@ -90,8 +90,8 @@ static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n
         r[k] = sum_products_word(products, products->accumulate ? r[k] : 0, k, mod);
 }
 
-void mzv_cpu_scalar_permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
-                            bool accumulate, const mzv_cpu_prime *prime) {
+static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
+                    const mzv_cpu_prime *prime) {
     for (size_t line = 0; line < (size_t)1 << prime->log_n >> 3; line++) {
         const uint32_t source = permutation->source[line];
         const uint8_t *order = permutation->order[source % MZV_CPU_LINE];
@@ -122,5 +122,5 @@ const mzv_cpu_kernels mzv_cpu_scalar = {
     .lift = lift,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
-    .permute = mzv_cpu_scalar_permute,
+    .permute = permute,
 };

@@ -1,11 +1,11 @@
 /* Base conversion on vectors, a tile at a time: the digits of a tile stay close while every target prime takes
- * its sum from them and does its outer pass. Two targets at once share what is loaded of the digits. */
+ * its sum from them and does its outer pass. Three targets at once share what is loaded of the digits. */
 #ifndef MZV_CPU_SIMD_BASIS_H
 #define MZV_CPU_SIMD_BASIS_H
 #include "cpu/cpu_simd_ntt.h"
 
-#define MAX_TARGETS 2
-#define SUMS 4 /* independent sums, to hide the latency of an addition */
+#define MAX_TARGETS 3
+#define VECTORS 2 /* of each target; six independent sums hide the latency of an addition */
 
 /* What a sum for one target needs. */
 typedef struct summation {
@@ -15,26 +15,29 @@ typedef struct summation {
     double *to;
 } summation;
 
-/* to[t][0 .. SUMS / n_targets LANES) = sum over j < n of digit[j stride ..] constant[t][j], within p/2. */
+/* to[t][0 .. 2 LANES) = sum over j < n of digit[j stride ..] constant[t][j], within p/2. */
 VEC_INLINE void convert_vectors(const summation *t, int n_targets, const double *digit, size_t stride,
                                 uint32_t n, size_t at) {
-    const int n_vectors = SUMS / n_targets;
-    vd total[SUMS] = { vd_set(0.0), vd_set(0.0), vd_set(0.0), vd_set(0.0) };
+    product_sum sum[MAX_TARGETS][VECTORS];
+    vd total[MAX_TARGETS][VECTORS];
+    for (int i = 0; i < n_targets; i++)
+        for (int v = 0; v < VECTORS; v++) total[i][v] = vd_set(0.0);
     for (uint32_t first = 0; first < n; first += SUM_CENTRED_TERMS) {
-        product_sum sum[SUMS];
-        for (int i = 0; i < SUMS; i++) sum[i] = sum_start();
-        for (uint32_t j = first; j < first + SUM_CENTRED_TERMS && j < n; j++)
-            for (int i = 0; i < SUMS; i++)
-                sum_add(&sum[i], vd_load(digit + j * stride + i % n_vectors * LANES),
-                        vd_set(t[i / n_vectors].constant[j]));
-        for (int i = 0; i < SUMS; i++) {
-            const summation *one = &t[i / n_vectors];
-            const vd part = sum_finish(&sum[i], one->factor, &one->f);
-            total[i] = first == 0 ? part : normalise(vd_add(total[i], part), &one->f);
-        }
+        const uint32_t end = first + SUM_CENTRED_TERMS < n ? first + SUM_CENTRED_TERMS : n;
+        for (int i = 0; i < n_targets; i++)
+            for (int v = 0; v < VECTORS; v++) sum[i][v] = sum_start();
+        for (uint32_t j = first; j < end; j++)
+            for (int i = 0; i < n_targets; i++)
+                for (int v = 0; v < VECTORS; v++)
+                    sum_add(&sum[i][v], vd_load(digit + j * stride + v * LANES), vd_set(t[i].constant[j]));
+        for (int i = 0; i < n_targets; i++)
+            for (int v = 0; v < VECTORS; v++) {
+                const vd part = sum_finish(&sum[i][v], t[i].factor, &t[i].f);
+                total[i][v] = first == 0 ? part : normalise(vd_add(total[i][v], part), &t[i].f);
+            }
     }
-    for (int i = 0; i < SUMS; i++)
-        vd_store(t[i / n_vectors].to + at + (size_t)(i % n_vectors) * LANES, total[i]);
+    for (int i = 0; i < n_targets; i++)
+        for (int v = 0; v < VECTORS; v++) vd_store(t[i].to + at + (size_t)v * LANES, total[i][v]);
 }
 
 VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, const double *digits,
@@ -48,7 +51,7 @@ VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, con
         t[i].constant = target[i].constant;
         t[i].to = bits == 0 ? (double *)target[i].r + column : buffer[i];
     }
-    for (size_t k = 0; k < (size_t)TILE << bits; k += (size_t)(SUMS / n_targets) * LANES)
+    for (size_t k = 0; k < (size_t)TILE << bits; k += VECTORS * LANES)
         convert_vectors(t, n_targets, digits + k, mzv_cpu_tile_words(log_n), n_digits, k);
     for (int i = 0; bits != 0 && i < n_targets; i++)
         forward_outer(target[i].r, (strided) { buffer[i], TILE }, column, RAW, target[i].prime, &t[i].f);
@@ -57,8 +60,9 @@ VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, con
 static void convert_tile(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
                          uint32_t n_digits, size_t column) {
     uint32_t i = 0;
-    for (; i + 2 <= n_targets; i += 2) convert_targets(target + i, 2, digits, n_digits, column);
-    if (i < n_targets) convert_targets(target + i, 1, digits, n_digits, column);
+    for (; i + 3 <= n_targets; i += 3) convert_targets(target + i, 3, digits, n_digits, column);
+    if (i + 2 == n_targets) convert_targets(target + i, 2, digits, n_digits, column);
+    if (i + 1 == n_targets) convert_targets(target + i, 1, digits, n_digits, column);
 }
 
 #endif

@@ -1,5 +1,4 @@
 /* The kernel table of one variant; included last. */
-#include "cpu/cpu_scalar.h"
 #include "cpu/cpu_simd_basis.h"
 #include "cpu/cpu_simd_pointwise.h"
 
@@ -26,7 +25,7 @@ const mzv_cpu_kernels JOIN(mzv_cpu_, VARIANT) = {
     .lift = lift,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
-    .permute = mzv_cpu_scalar_permute,
+    .permute = permute,
     .digit_tiles = digit_tiles,
     .convert_tile = convert_tile,
     .finish_row = finish_row,

@@ -90,7 +90,10 @@ VEC_INLINE void sum_pair(uint64_t *r, const mzv_cpu_products *products, size_t k
             for (int v = 0; v < 2; v++)
                 sum_add(&sum[v], load_words(products->a[j] + k + v * LANES),
                         load_words(products->b[j] + k + v * LANES));
-        for (int v = 0; v < 2; v++) total[v] = normalise(vd_add(total[v], sum_finish(&sum[v], factor, f)), f);
+        for (int v = 0; v < 2; v++) {
+            const vd part = sum_finish(&sum[v], factor, f); /* within 7/8 p */
+            total[v] = i == 0 && !products->accumulate ? part : normalise(vd_add(total[v], part), f);
+        }
     }
     for (int v = 0; v < 2; v++) vu_store(r + k + v * LANES, to_words(total[v], f));
 }
@@ -100,6 +103,35 @@ static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n
     const field f = field_of(prime);
     const vd factor = vd_set(sum_factor(prime));
     for (size_t k = 0; k < n; k += 2 * LANES) sum_pair(r, products, k, factor, &f);
+}
+
+#define AHEAD 24 /* lines: the gathers of an automorphism are known long before, but not to the processor */
+
+VEC_INLINE void permute_lines(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
+                              bool accumulate, const mzv_cpu_prime *prime) {
+    const vu p = vu_set(prime->mod.p);
+    const size_t n_lines = (size_t)1 << prime->log_n >> 3;
+    line_order order[MZV_CPU_LINE];
+    for (int i = 0; i < MZV_CPU_LINE; i++) order[i] = line_order_of(permutation->order[i]);
+    for (size_t line = 0; line < n_lines; line++) {
+        const uint32_t source = permutation->source[line];
+        const uint64_t *from = a + source / MZV_CPU_LINE * MZV_CPU_LINE;
+        uint64_t *to = r + line * MZV_CPU_LINE;
+        __builtin_prefetch(a + permutation->source[(line + AHEAD) % n_lines]);
+        for (int k = 0; k < MZV_CPU_LINE; k += LANES) {
+            const vu x = vu_load_ordered(from, &order[source % MZV_CPU_LINE], k);
+            vu_store(to + k, accumulate ? add_words(vu_load(to + k), x, p) : x);
+        }
+    }
+}
+
+static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
+                    const mzv_cpu_prime *prime) {
+    if (accumulate) {
+        permute_lines(r, a, permutation, true, prime);
+    } else {
+        permute_lines(r, a, permutation, false, prime);
+    }
 }
 
 #endif

@@ -48,6 +48,26 @@ VEC_INLINE vu vu_if_negative(vu a, vu b) {
     return _mm256_castpd_si256(_mm256_blendv_pd(x, _mm256_castsi256_pd(b), x));
 }
 
+/* A line of eight words in another order: word k of it is word order[k] of x. An automorphism takes each half
+ * of a line from one half. */
+typedef struct line_order {
+    __m256i half[2];
+    int from[2];
+} line_order;
+VEC_INLINE line_order line_order_of(const uint8_t order[8]) {
+    line_order r;
+    for (int h = 0; h < 2; h++) {
+        const uint8_t *o = order + 4 * h;
+        r.from[h] = o[0] & 4;
+        r.half[h] = _mm256_setr_epi32(2 * (o[0] & 3), 2 * (o[0] & 3) + 1, 2 * (o[1] & 3), 2 * (o[1] & 3) + 1,
+                                      2 * (o[2] & 3), 2 * (o[2] & 3) + 1, 2 * (o[3] & 3), 2 * (o[3] & 3) + 1);
+    }
+    return r;
+}
+VEC_INLINE vu vu_load_ordered(const uint64_t *x, const line_order *order, int k) {
+    return _mm256_permutevar8x32_epi32(vu_load(x + order->from[k / LANES]), order->half[k / LANES]);
+}
+
 /* With lanes in groups of 2k: x takes the lower halves of the groups of both, y the upper halves. Its own
  * inverse. */
 VEC_INLINE void vd_exchange(int k, vd *x, vd *y) {

@@ -58,6 +58,19 @@ VEC_INLINE vd vu_as_double(vu a) { return _mm512_castsi512_pd(a); }
 /* Lane by lane: b where the top bit of a is set, else a. */
 VEC_INLINE vu vu_if_negative(vu a, vu b) { return _mm512_mask_mov_epi64(a, _mm512_movepi64_mask(a), b); }
 
+/* A line of eight words in another order: word k of it is word order[k] of x. */
+typedef struct line_order {
+    __m512i order;
+} line_order;
+VEC_INLINE line_order line_order_of(const uint8_t order[8]) {
+    const line_order r = { _mm512_set_epi64(order[7], order[6], order[5], order[4], order[3], order[2], order[1],
+                                            order[0]) };
+    return r;
+}
+VEC_INLINE vu vu_load_ordered(const uint64_t *x, const line_order *order, int k) {
+    return _mm512_permutexvar_epi64(order->order, vu_load(x + k));
+}
+
 /* With lanes in groups of 2k: x takes the lower halves of the groups of both, y the upper halves. Its own
  * inverse. */
 VEC_INLINE void vd_exchange(int k, vd *x, vd *y) {
