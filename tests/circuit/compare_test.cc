@@ -189,8 +189,8 @@ Job refreshed(Job job, const Refresher &r) {
 TEST(Max, RefreshesWhereLevelsEnd) {
     for (const mzv_max_spec &spec : { specs[1], specs[4], specs[6] }) {
         const Max m(spec);
-        for (uint32_t in_level : { 0u, 1u })
-            for (uint32_t level : { 2u, 5u, 9u }) {
+        for (uint32_t in_level : { 0u, 1u, 3u })
+            for (uint32_t level : { 3u, 5u, 9u }) {
                 Refresher r(in_level, 9);
                 const mzv_params params = toy(9);
                 Job job = refreshed(pair_job(m, params), r);
@@ -310,7 +310,7 @@ TEST(QuickMax, TenRoundsWithRefreshing) {
     const std::vector<double> x = uniform(n_slots, 2, 7, 21);
     const double top = *std::max_element(x.begin(), x.end());
     for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS })
-        for (uint32_t in_level : { 0u, 1u }) {
+        for (uint32_t in_level : { 0u, 1u, 3u }) {
             const QuickMax q(cyclic(1, n_slots), 2, 7, 0.05, {}, recipe);
             EXPECT_EQ(q.facts().rounds, 10u);
             Refresher r(in_level, 11);
@@ -437,7 +437,7 @@ TEST(Argmax, AllSlotsWithRefreshing) {
     x[700] = 0.95;
     for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS }) {
         const Argmax a(cyclic(1, n_slots), 0, 1, 0.1, 1e-2, {}, recipe);
-        Refresher r(1, 13);
+        Refresher r(3, 13);
         const Slots y = run_clear(refreshed(job_of(a, x, toy(13)), r));
         expect_argmax(a, x, y, 1, n_slots, 1e-9);
         EXPECT_NEAR(y[700].real(), 1, 1e-2);
@@ -623,7 +623,7 @@ std::string maxima() {
     std::string text = "`mzv_max_run`: max(a, b) for inputs in an interval of width 1. \"one polynomial\": b "
                        "+ (u + |u|) / 2 at u = a - "
                        "b, the\n"
-                       "best even polynomial for |u|; no circuit has fewer levels. Else b + (a - b) (1 + "
+                       "best even polynomial for |u|, which takes the fewest levels. Else b + (a - b) (1 + "
                        "sgn(a - b)) / 2 with a sign\n"
                        "composed as above. QuickMax over n slots takes log2(n) of these and as many "
                        "rotations; their errors add up.\n\n"
