@@ -22,7 +22,15 @@ struct Diagonals {
             slots[i] = reinterpret_cast<const mzv_complex &>(self->d[d][i]);
         return MZV_OK;
     }
-    mzv_transform_spec spec(uint32_t n_baby = 0) { return { give, this, (uint32_t)d.size(), step, n_baby }; }
+    mzv_transform_spec spec(uint32_t n_baby = 0) {
+        mzv_transform_spec s = {};
+        s.diagonal = give;
+        s.user = this;
+        s.n_diagonals = (uint32_t)d.size();
+        s.step = step;
+        s.n_baby = n_baby;
+        return s;
+    }
     Slots apply(const Slots &a) const {
         const int64_t n = (int64_t)a.size();
         Slots out(a.size());
