@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
+#include "circuit/boot.h"
 #include "circuit/circuit_fixture.h"
 #include "circuit/functions_table.h"
 
@@ -615,6 +616,40 @@ TEST(SlowCompare, ArgmaxAt128Bits) {
     params.n_levels = a.facts().levels + 1;
     const std::vector<double> x = uniform(slots, -8, 8, 65);
     expect_argmax(a, x, run_ckks(job_of(a, x, params)), stride, 4, 1e-4);
+}
+
+/* Ten rounds over all slots, each refreshed by bootstrapping ciphertexts: once for one polynomial, twice for
+ * NEXUS's sign, which is deeper than one bootstrap gives. A small ring; noise of 2^-12 is that of its
+ * bootstraps in single slots. */
+TEST(SlowCompare, QuickMaxOnBootstraps) {
+    mzv_params params;
+    ASSERT_EQ(mzv_params_named(&params, "toy-boot"), MZV_OK);
+    mzv_boot_spec boots = {};
+    boots.order = MZV_BOOT_SLOTS_FIRST;
+    const std::vector<double> x = uniform(slots_of(params), 2, 7, 5);
+    for (mzv_sign_recipe recipe : { MZV_SIGN_MINIMAX, MZV_SIGN_NEXUS }) {
+        QuickMax q(cyclic(1, slots_of(params)), 2, 7, 0.1, {}, recipe);
+        mzv_key_request *request = nullptr;
+        mzv_circuit_cost cost = {};
+        ASSERT_EQ(mzv_key_request_create(&request), MZV_OK);
+        ASSERT_EQ(mzv_boot_measure(&cost, request, &params, &boots), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_quickmax_request(q.q, request, 16), MZV_OK) << mzv_last_error();
+        Machine m;
+        m.ckks(params, request, cost.counts.peak_bytes + (size_t { 64 } << 20));
+        mzv_key_request_destroy(request);
+        mzv_boot *boot = nullptr;
+        ASSERT_EQ(mzv_boot_create(&boot, m.ev, &boots), MZV_OK) << mzv_last_error();
+        const uint32_t level = mzv_boot_about(boot)->out_level;
+        EXPECT_LE(level, 16u);
+        m.ev->refresh = mzv_boot_refresh(boot);
+        Slots v;
+        for (double value : x) v.push_back(apply(mzv_quickmax_affine(q.q), value));
+        mzv_cipher *c = m.put(v, level);
+        EXPECT_EQ(mzv_quickmax_run(m.ev, c, c, q.q), MZV_OK) << mzv_last_error();
+        const double top = *std::max_element(x.begin(), x.end());
+        for (const auto &z : m.get(c)) ASSERT_NEAR(apply(mzv_quickmax_back(q.q), z.real()), top, 0.1);
+        mzv_boot_destroy(boot);
+    }
 }
 
 /* ---- docs/functions.md ---- */
