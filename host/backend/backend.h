@@ -89,6 +89,26 @@ typedef struct mzv_switch {
     uint32_t galois;         /* the automorphism that comes last; 1: none */
 } mzv_switch;
 
+/* A factor of sums of rotations: rows over the basis of the sums, or N signed coefficients, |v| < 2^62, to be
+ * lifted to it as by lift; both NULL: zero. */
+typedef struct mzv_diagonal {
+    const uint64_t *rows;
+    const int64_t *integers;
+} mzv_diagonal;
+
+/* Hoisted rotations of one polynomial pair and weighted sums of them, the baby steps of BSGS:
+ *     u_i[t] = sigma_i(sum_{j < n_digits} d[j] . key[i][2*j+t] + [t = 0] c a[0]), sigma_i: X -> X^galois[i],
+ * or c a[t] where key[i] is NULL; it is 0 modulo the special primes, over which `a` is not given. */
+typedef struct mzv_rotations {
+    const mzv_cpoly *d;          /* n_digits, over the basis of the sums */
+    const mzv_cpoly *a;          /* 2, over its limbs q */
+    const uint64_t *c;           /* one for each limb of a */
+    const mzv_cpoly *const *key; /* n_rotations times 2 n_digits */
+    const uint32_t *galois;      /* n_rotations */
+    const mzv_diagonal *w;         /* n_sums times n_rotations */
+    uint32_t n_digits, n_rotations, n_sums;
+} mzv_rotations;
+
 /* Outputs come first. `r` may be the same view as an input of the same basis, and must not overlap it
  * in any other way. */
 struct mzv_backend_ops {
@@ -159,6 +179,9 @@ struct mzv_backend_ops {
     /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + P add[t]) / D), d_j the digits of d, sigma: X -> X^galois, D
      * the product of P and the primes that r lacks: ModUp, the inner product and ModDown in one [HK20]. */
     mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
+    /* r[2*g+t] = sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of its
+     * composition, or as many, and N/16 words for each rotation. */
+    mzv_status (*rotation_sums)(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 };
 
 /* Checked dispatch: what the layers above call. Bases, batches and overlaps are tested once here for all
@@ -187,6 +210,7 @@ mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const
                          const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations) MZV_MUST_CHECK;
 mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d,
                                const mzv_switch *with) MZV_MUST_CHECK;
+mzv_status mzv_poly_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) MZV_MUST_CHECK;
 
 /* Scratch: `take` gives a fresh polynomial; `mark` and `release` bracket a call. */
 mzv_status mzv_take(mzv_stream *s, mzv_poly *out, uint32_t batch, mzv_basis basis) MZV_MUST_CHECK;

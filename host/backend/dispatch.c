@@ -155,17 +155,21 @@ mzv_status mzv_poly_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_
     return verify_r(s, "automorphism", r);
 }
 
-mzv_status mzv_poly_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
+static mzv_status check_integers(mzv_stream *s, const char *op, mzv_poly r, const int64_t *v, size_t stride) {
     const size_t n = (size_t)1 << s->log_n;
     const mzv_basis one = { 0, 0, 1 }; /* v has the shape of a polynomial of one row */
     const mzv_cpoly words = { (const uint64_t *)v, stride, stride == 0 ? 1 : r.batch, one };
-    MZV_TRY(check_output(s, "lift", r));
-    if (v == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "lift: v has no memory (NULL)");
+    if (v == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: v has no memory (NULL)", op);
     if ((uintptr_t)v % 64 != 0 || stride % 8 != 0 || (stride != 0 && stride < n))
         return mzv_fail(MZV_ERR_ARGUMENT,
-                        "lift: v at %p, stride %zu, need 64-byte alignment and 0 or %zu words",
+                        "%s: v at %p, stride %zu, need 64-byte alignment and 0 or %zu words", op,
                         (const void *)v, stride, n);
-    MZV_TRY(mzv_check_apart(s, "lift", "v", mzv_view(r), words));
+    return mzv_check_apart(s, op, "v", mzv_view(r), words);
+}
+
+mzv_status mzv_poly_lift(mzv_stream *s, mzv_poly r, const int64_t *v, size_t stride) {
+    MZV_TRY(check_output(s, "lift", r));
+    MZV_TRY(check_integers(s, "lift", r, v, stride));
     MZV_TRY(s->ops->lift(s, r, v, stride));
     return verify_r(s, "lift", r);
 }
@@ -309,5 +313,69 @@ mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const 
     MZV_TRY(s->ops->key_switch != NULL ? s->ops->key_switch(s, r, d, with)
                                        : mzv_fused_key_switch(s, r, d, with));
     for (uint32_t t = 0; t < 2; t++) MZV_TRY(verify_r(s, "key_switch", r[t]));
+    return MZV_OK;
+}
+
+/* The pairs of sums, apart from each other, all of one shape. */
+static mzv_status check_pairs(mzv_stream *s, const char *op, mzv_poly *r, uint32_t n) {
+    for (uint32_t g = 0; g < n; g++) {
+        mzv_poly *pair = r + 2 * (size_t)g;
+        MZV_TRY(check_outputs(s, op, pair_names, pair, 2));
+        if (!mzv_basis_equal(pair[0].basis, r[0].basis) || pair[0].batch != r[0].batch)
+            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of sum %u differ from those of sum 0", op, g);
+        for (uint32_t k = 0; k < 4 * g; k++)
+            MZV_TRY(mzv_check_apart(s, op, pair_names[k % 2], mzv_view(pair[k % 2]), mzv_view(r[k / 2])));
+    }
+    return MZV_OK;
+}
+
+/* The operand of the rotations against one pair of sums. */
+static mzv_status check_operand(mzv_stream *s, const char *op, mzv_poly pair[2], const mzv_rotations *of) {
+    const mzv_basis chain = { 0, pair[0].basis.q_first, pair[0].basis.n_q };
+    mzv_poly q = pair[0]; /* the basis and batch that a has to have */
+    q.basis = chain;
+    MZV_TRY(check_digits(s, op, pair, of->d, of->n_digits));
+    for (uint32_t t = 0; t < 2; t++) {
+        MZV_TRY(mzv_check_view(s, op, "a", of->a[t]));
+        MZV_TRY(mzv_check_batch(op, "a", q, of->a[t]));
+        if (!mzv_basis_equal(of->a[t].basis, chain))
+            return mzv_fail(MZV_ERR_ARGUMENT, "%s: a has %u p and q%u + %u, need 0 p and q%u + %u", op,
+                            of->a[t].basis.n_p, of->a[t].basis.q_first, of->a[t].basis.n_q, chain.q_first,
+                            chain.n_q);
+        for (uint32_t k = 0; k < 2; k++) MZV_TRY(mzv_check_apart(s, op, "a", mzv_view(pair[k]), of->a[t]));
+        MZV_TRY(verify(s, op, "a", of->a[t]));
+    }
+    return mzv_check_constants(s, op, chain, of->c);
+}
+
+/* Keys and weights against sum g. */
+static mzv_status check_rotations(mzv_stream *s, const char *op, mzv_poly pair[2], const mzv_rotations *of,
+                                  uint32_t g) {
+    for (uint32_t i = 0; i < of->n_rotations; i++) {
+        const mzv_diagonal w = of->w[(size_t)g * of->n_rotations + i];
+        const mzv_cpoly rows = { w.rows, 0, 1, pair[0].basis };
+        if (of->key[i] != NULL) {
+            MZV_TRY(check_galois(s, op, of->galois[i]));
+            MZV_TRY(check_key(s, op, pair, of->key[i], of->n_digits));
+        }
+        for (uint32_t t = 0; t < 2; t++) {
+            if (w.rows != NULL) MZV_TRY(check_input_apart(s, op, "w", pair[t], rows));
+            if (w.integers != NULL) MZV_TRY(check_integers(s, op, pair[t], w.integers, 0));
+        }
+    }
+    return MZV_OK;
+}
+
+mzv_status mzv_poly_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) {
+    const char *op = "rotation_sums";
+    MZV_TRY(check_count(op, "rotations", of->n_rotations));
+    MZV_TRY(check_count(op, "sums", of->n_sums));
+    MZV_TRY(check_pairs(s, op, r, of->n_sums));
+    for (uint32_t g = 0; g < of->n_sums; g++) {
+        MZV_TRY(check_operand(s, op, r + 2 * (size_t)g, of));
+        MZV_TRY(check_rotations(s, op, r + 2 * (size_t)g, of, g));
+    }
+    MZV_TRY(s->ops->rotation_sums != NULL ? s->ops->rotation_sums(s, r, of) : mzv_fused_rotation_sums(s, r, of));
+    for (uint32_t k = 0; k < 2 * of->n_sums; k++) MZV_TRY(verify_r(s, op, r[k]));
     return MZV_OK;
 }

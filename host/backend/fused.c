@@ -1,6 +1,8 @@
 /* Level 4 composed from levels 1 and 2, for backends that do not fuse it. */
 #include "backend/fused.h"
 
+#include <stdbool.h>
+
 #include "base/try.h"
 #include "math/modarith.h"
 
@@ -116,6 +118,89 @@ static mzv_status switch_in_scratch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, c
 mzv_status mzv_fused_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {
     const size_t mark = mzv_mark(s);
     const mzv_status status = switch_in_scratch(s, r, d, with);
+    mzv_release(s, mark);
+    return status;
+}
+
+static mzv_poly rows_of(mzv_poly a, uint32_t first, mzv_basis basis, uint32_t log_n) {
+    a.base += (size_t)first << log_n;
+    a.basis = basis;
+    return a;
+}
+
+/* The limbs q of a, and its special ones. */
+static mzv_poly chain_part(mzv_poly a, uint32_t log_n) {
+    return rows_of(a, a.basis.n_p, (mzv_basis) { 0, a.basis.q_first, a.basis.n_q }, log_n);
+}
+static mzv_poly special_part(mzv_poly a) { return rows_of(a, 0, (mzv_basis) { a.basis.n_p, 0, 0 }, 0); }
+
+static mzv_status set_zero(mzv_stream *s, mzv_poly r, mzv_cpoly any) {
+    any.basis = r.basis;
+    return mzv_poly_sub(s, r, any, any);
+}
+
+/* u_i; `sum` is overwritten. */
+static mzv_status rotation(mzv_stream *s, mzv_poly u[2], mzv_poly sum[2], const mzv_rotations *of, uint32_t i) {
+    for (uint32_t t = 0; t < 2 && of->key[i] == NULL; t++) {
+        if (u[t].basis.n_p != 0) MZV_TRY(set_zero(s, special_part(u[t]), of->d[0]));
+        MZV_TRY(mzv_poly_mul_const(s, chain_part(u[t], s->log_n), of->a[t], of->c));
+    }
+    if (of->key[i] == NULL) return MZV_OK;
+    MZV_TRY(mzv_poly_key_product(s, sum, of->d, of->key[i], of->n_digits));
+    MZV_TRY(mzv_poly_mul_const_add(s, chain_part(sum[0], s->log_n), of->a[0], of->c));
+    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_poly_automorphism(s, u[t], mzv_view(sum[t]), of->galois[i]));
+    return MZV_OK;
+}
+
+static bool has_weight(const mzv_diagonal *w) { return w->rows != NULL || w->integers != NULL; }
+
+/* r += w . u, or r = w . u for the first weight of a sum. */
+static mzv_status add_weighted(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], const mzv_diagonal *w, bool first) {
+    const size_t mark = mzv_mark(s);
+    mzv_cpoly rows = { w->rows, 0, 1, r[0].basis };
+    mzv_status status = MZV_OK;
+    if (w->rows == NULL) {
+        mzv_poly lifted;
+        MZV_TRY_GOTO(mzv_take(s, &lifted, 1, r[0].basis), done);
+        MZV_TRY_GOTO(mzv_poly_lift(s, lifted, w->integers, 0), done);
+        rows = mzv_view(lifted);
+    }
+    for (uint32_t t = 0; t < 2; t++)
+        MZV_TRY_GOTO(first ? mzv_poly_mul(s, r[t], mzv_view(u[t]), rows)
+                           : mzv_poly_mul_add(s, r[t], mzv_view(u[t]), rows),
+                     done);
+done:
+    mzv_release(s, mark);
+    return status;
+}
+
+/* All sums take their part of rotation i. */
+static mzv_status add_rotation(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], const mzv_rotations *of,
+                               uint32_t i) {
+    for (uint32_t g = 0; g < of->n_sums; g++) {
+        const mzv_diagonal *w = of->w + (size_t)g * of->n_rotations;
+        bool first = true;
+        for (uint32_t k = 0; k < i; k++) first = first && !has_weight(&w[k]);
+        if (has_weight(&w[i])) MZV_TRY(add_weighted(s, r + 2 * (size_t)g, u, &w[i], first));
+        if (has_weight(&w[i]) || !first || i + 1 < of->n_rotations) continue;
+        for (uint32_t t = 0; t < 2; t++) MZV_TRY(set_zero(s, r[2 * (size_t)g + t], of->d[0]));
+    }
+    return MZV_OK;
+}
+
+mzv_status mzv_fused_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) {
+    const size_t mark = mzv_mark(s);
+    mzv_poly u[2], sum[2];
+    mzv_status status = MZV_OK;
+    for (uint32_t t = 0; t < 2; t++) {
+        MZV_TRY_GOTO(mzv_take(s, &u[t], r[0].batch, r[0].basis), done);
+        MZV_TRY_GOTO(mzv_take(s, &sum[t], r[0].batch, r[0].basis), done);
+    }
+    for (uint32_t i = 0; i < of->n_rotations; i++) {
+        MZV_TRY_GOTO(rotation(s, u, sum, of, i), done);
+        MZV_TRY_GOTO(add_rotation(s, r, u, of, i), done);
+    }
+done:
     mzv_release(s, mark);
     return status;
 }

@@ -21,6 +21,8 @@ mzv_cpoly mzv_fused_digit(mzv_cpoly d, uint32_t j, uint32_t n_special, uint32_t 
  * and mod_down take. */
 mzv_status mzv_fused_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d,
                                 const mzv_switch *with) MZV_MUST_CHECK;
+/* Scratch: four polynomials like r, and the rows of one weight. */
+mzv_status mzv_fused_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -32,4 +32,5 @@ const mzv_backend_ops mzv_cpu_ops = {
     .dot = mzv_cpu_dot,
     .key_product = mzv_cpu_key_product,
     .fold = mzv_cpu_fold,
+    .rotation_sums = mzv_cpu_rotation_sums,
 };

@@ -180,6 +180,57 @@ TEST_P(Operations, FusedEqualsComposed) {
     expect_same(2);
 }
 
+// Eleven rotations, more than a backend keeps at a time, two of them without a key; three sums, with weights of
+// both kinds, some missing, and one sum of nothing.
+TEST_P(Operations, RotationSumsEqualTheirComposition) {
+    const uint32_t batch = 2, n_rotations = 11, n_sums = 3;
+    const mzv_basis q = { 0, 0, 4 };
+    const auto any = [&](mzv_basis basis, uint32_t size, uint64_t salt) {
+        const mzv_poly x = take(basis, size);
+        for (uint32_t k = 0; k < size; k++)
+            for (size_t w = 0; w < mzv_basis_size(basis) * n_; w++)
+                x.base[k * x.stride + w] =
+                    (known_->a[w] * (salt + k)) % known_->chain[(basis.n_p == 0 ? 2 : 0) + w / n_];
+        return mzv_view(x);
+    };
+    const std::vector<mzv_cpoly> d = { any(kAll, batch, 3), any(kAll, batch, 5) };
+    const mzv_cpoly a[2] = { any(q, batch, 7), any(q, batch, 9) };
+    const uint64_t c[4] = { 11, 12, 13, 14 };
+    std::vector<std::vector<mzv_cpoly>> keys(n_rotations);
+    std::vector<const mzv_cpoly *> key(n_rotations, nullptr);
+    std::vector<uint32_t> galois(n_rotations, 1);
+    uint64_t *v = nullptr;
+    ASSERT_EQ(mzv_take_words(s_, &v, n_), MZV_OK);
+    ASSERT_EQ(mzv_cpu_ops.upload(s_, v, known_->integers, n_), MZV_OK);
+    std::vector<mzv_diagonal> w(n_sums * n_rotations, mzv_diagonal { nullptr, nullptr });
+    for (uint32_t i = 0; i < n_rotations; i++) {
+        for (uint32_t j = 0; j < 4; j++) keys[i].push_back(any(kAll, 1, 20 + i * j));
+        if (i % 7 != 3) key[i] = keys[i].data();
+        galois[i] = (2 * i + 3) % (2u << known_->log_n);
+        if (i % 3 != 1) w[i].rows = any(kAll, 1, 90 + i).base;
+        if (i > 8) w[n_rotations + i].integers = reinterpret_cast<const int64_t *>(v);
+    }
+    mzv_rotations of = { d.data(), a, c, key.data(), galois.data(), w.data(), 2, n_rotations, n_sums };
+    mzv_poly r[2 * n_sums], e[2 * n_sums];
+    for (uint32_t k = 0; k < 2 * n_sums; k++) r[k] = take(kAll, batch), e[k] = take(kAll, batch);
+    const size_t mark = mzv_mark(s_);
+    ASSERT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_fused_rotation_sums(s_, e, &of), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(mzv_mark(s_), mark);
+    for (uint32_t k = 0; k < 2 * n_sums; k++)
+        for (size_t word = 0; word < batch * kPrimes * n_; word++)
+            ASSERT_EQ(r[k].base[word], e[k].base[word]) << "output " << k << " word " << word;
+    // The one rotation without a key, alone: c a in the limbs q, 0 in the special ones.
+    const mzv_diagonal alone = { any(kAll, 1, 1).base, nullptr };
+    of.key = key.data() + 3, of.galois = galois.data() + 3, of.w = &alone, of.n_rotations = of.n_sums = 1;
+    ASSERT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_OK) << mzv_last_error();
+    for (size_t word = 0; word < kPrimes * n_; word++) {
+        const uint64_t p = known_->chain[word / n_], x = word < 2 * n_ ? 0 : a[1].base[word - 2 * n_];
+        const uint64_t scaled = word < 2 * n_ ? 0 : (unsigned __int128)x * c[word / n_ - 2] % p;
+        ASSERT_EQ(r[1].base[word], (unsigned __int128)scaled * alone.rows[word] % p) << word;
+    }
+}
+
 // A key without noise or mask: digit j of it is P in the rows of digit j and 0 elsewhere, so the switch gives
 // back d, exactly; and d / q_3 where r lacks the last limb.
 TEST_P(Operations, KeySwitchWithTheGadgetIsTheIdentity) {

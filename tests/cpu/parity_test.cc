@@ -185,6 +185,28 @@ mzv_status run_fold(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t batch, ui
     return mzv_poly_fold(s, r, d.data(), key, galois, n_digits, 3);
 }
 
+// Three rotations, one of them without a key, and two sums with weights of both kinds.
+mzv_status run_rotation_sums(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t batch) {
+    const uint32_t galois[3] = { 5, 1, (2u << s->log_n) - 1 };
+    const mzv_basis q = { 0, basis.q_first, basis.n_q };
+    mzv_poly r[4] = { m.out(batch, basis), m.out(batch, basis), m.out(batch, basis), m.out(batch, basis) };
+    const mzv_cpoly d[2] = { m.cin(batch, basis), m.cin(batch, basis) };
+    const mzv_cpoly a[2] = { m.cin(batch, q), m.cin(batch, q) };
+    const std::vector<uint64_t> c = m.constants(q);
+    std::vector<mzv_cpoly> keys[2];
+    for (auto &key : keys)
+        for (uint32_t j = 0; j < 4; j++) key.push_back(m.cin(1, basis));
+    const mzv_cpoly *key[3] = { keys[0].data(), nullptr, keys[1].data() };
+    const mzv_diagonal w[6] = { { m.cin(1, basis).base, nullptr },
+                                { m.cin(1, basis).base, nullptr },
+                                { nullptr, m.integers(size_t { 1 } << s->log_n) },
+                                { nullptr, nullptr },
+                                { nullptr, nullptr },
+                                { m.cin(1, basis).base, nullptr } };
+    const mzv_rotations of = { d, a, c.data(), key, galois, w, 2, 3, 2 };
+    return mzv_poly_rotation_sums(s, r, &of);
+}
+
 void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other,
                uint32_t most_terms) {
     list->push_back({ "tensor", [=](mzv_stream *s, Arena &m) {
@@ -211,6 +233,9 @@ void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32
                              for (uint32_t j = 0; j < 2 * n; j++) key.push_back(m.cin(1, basis));
                              return mzv_poly_key_product(s, r, d.data(), key.data(), n);
                          } });
+    list->push_back({ "rotation_sums", [=](mzv_stream *s, Arena &m) {
+                         return run_rotation_sums(s, m, basis, batch);
+                     } });
     list->push_back({ "fold", [=](mzv_stream *s, Arena &m) { return run_fold(s, m, basis, batch, 2); } });
 }
 

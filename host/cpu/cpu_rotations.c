@@ -1,0 +1,183 @@
+/* Level 4: weighted sums of hoisted rotations, one row at a time. A few rotations of a row, both parts, stay in
+ * the third-level cache while every sum takes its share of them; what comes from memory is each key and each
+ * weight once. */
+#include <omp.h>
+#include <string.h>
+
+#include "base/try.h"
+#include "cpu/cpu_backend.h"
+
+#define MAX_KEPT 8 /* rotations kept at a time: 8 MiB for N = 2^16 */
+
+/* What all rows share. */
+typedef struct sums {
+    mzv_stream *s;
+    mzv_poly *r;
+    const mzv_rotations *of;
+    uint32_t batch, n_kept;
+    mzv_cpu_permutation *permutation; /* n_rotations */
+} sums;
+
+/* One thread's rows of scratch. */
+typedef struct room {
+    uint64_t *product;                /* one row */
+    uint64_t *rotated;                /* [n_kept][batch][2] rows */
+    uint64_t *lifted;                 /* n_kept rows */
+    const uint64_t *weight[MAX_KEPT]; /* those of one sum */
+    uint32_t rotation[MAX_KEPT];      /* and the places of their rotations in `rotated` */
+} room;
+
+static size_t row_words(const sums *c) { return (size_t)1 << c->s->log_n; }
+
+static uint64_t *rotated_row(const sums *c, const room *m, uint32_t k, uint32_t b, uint32_t t) {
+    return m->rotated + ((size_t)(k * c->batch + b) * 2 + t) * row_words(c);
+}
+
+static bool has_weight(mzv_diagonal w) { return w.rows != NULL || w.integers != NULL; }
+
+/* Row `row` of c a[t] with c for that limb; NULL behind the special primes. */
+static const uint64_t *operand_row(const sums *c, uint32_t row, uint32_t b, uint32_t t) {
+    const uint32_t n_p = c->r[0].basis.n_p;
+    return row < n_p ? NULL : mzv_cpu_crow(c->of->a[t], b, row - n_p, c->s->log_n);
+}
+
+static void key_sum(const sums *c, uint64_t *r, uint32_t i, uint32_t row, uint32_t b, uint32_t t) {
+    const mzv_cpu_prime *prime = mzv_cpu_prime_of(c->s, c->r[0].basis, row);
+    const uint64_t *d[MZV_MAX_DIGITS], *key[MZV_MAX_DIGITS];
+    for (uint32_t first = 0; first < c->of->n_digits; first += MZV_MAX_DIGITS) {
+        const uint32_t left = c->of->n_digits - first, n = left < MZV_MAX_DIGITS ? left : MZV_MAX_DIGITS;
+        for (uint32_t j = 0; j < n; j++) {
+            d[j] = mzv_cpu_crow(c->of->d[first + j], b, row, c->s->log_n);
+            key[j] = mzv_cpu_crow(c->of->key[i][2 * (first + j) + t], b, row, c->s->log_n);
+        }
+        const mzv_cpu_products products = { d, key, n, first > 0 };
+        prime->kernels->sum_products(r, &products, row_words(c), prime);
+    }
+}
+
+/* u_i[t], one row. */
+static void rotate_row(const sums *c, const room *m, uint64_t *r, uint32_t i, uint32_t row, uint32_t b,
+                       uint32_t t) {
+    const mzv_cpu_prime *prime = mzv_cpu_prime_of(c->s, c->r[0].basis, row);
+    const mzv_cpu_kernels *kernels = prime->kernels;
+    const uint64_t *a = operand_row(c, row, b, t);
+    const uint64_t constant = a == NULL ? 0 : c->of->c[row - c->r[0].basis.n_p];
+    if (c->of->key[i] == NULL) {
+        if (a != NULL) kernels->with_const[MZV_CPU_MUL_CONST](r, a, constant, row_words(c), prime);
+        return;
+    }
+    key_sum(c, m->product, i, row, b, t);
+    if (t == 0 && a != NULL)
+        kernels->with_const[MZV_CPU_MUL_CONST_ADD](m->product, a, constant, row_words(c), prime);
+    kernels->permute(r, m->product, &c->permutation[i], false, prime);
+}
+
+/* Rotations `first` .. of one row into m->rotated. */
+static void rotate(const sums *c, const room *m, uint32_t first, uint32_t n, uint32_t row) {
+    for (uint32_t k = 0; k < n; k++)
+        for (uint32_t b = 0; b < c->batch; b++)
+            for (uint32_t t = 0; t < 2; t++)
+                rotate_row(c, m, rotated_row(c, m, k, b, t), first + k, row, b, t);
+}
+
+/* The weights of sum g for rotations `first` ..: how many there are. */
+static uint32_t collect(const sums *c, room *m, uint32_t g, uint32_t first, uint32_t n, uint32_t row) {
+    const mzv_cpu_prime *prime = mzv_cpu_prime_of(c->s, c->r[0].basis, row);
+    uint32_t n_terms = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const mzv_diagonal w = c->of->w[(size_t)g * c->of->n_rotations + first + k];
+        uint64_t *lifted = m->lifted + k * row_words(c);
+        if (!has_weight(w) || (c->of->key[first + k] == NULL && row < c->r[0].basis.n_p)) continue;
+        if (w.rows == NULL) prime->kernels->lift(lifted, w.integers, prime);
+        m->weight[n_terms] = w.rows == NULL ? lifted : w.rows + row * row_words(c);
+        m->rotation[n_terms++] = k;
+    }
+    return n_terms;
+}
+
+/* Sum g of one row takes n_terms weighted rotations; both parts of all polynomials a few pages at a time. */
+static void accumulate(const sums *c, const room *m, uint32_t g, uint32_t n_terms, bool more, uint32_t row) {
+    const mzv_cpu_prime *prime = mzv_cpu_prime_of(c->s, c->r[0].basis, row);
+    const size_t n = row_words(c), block = n < MZV_CPU_BLOCK ? n : MZV_CPU_BLOCK;
+    const uint64_t *u[MAX_KEPT], *w[MAX_KEPT];
+    for (size_t at = 0; at < n; at += block)
+        for (uint32_t k = 0; k < 2 * c->batch; k++) {
+            for (uint32_t i = 0; i < n_terms; i++) {
+                u[i] = rotated_row(c, m, m->rotation[i], k / 2, k % 2) + at;
+                w[i] = m->weight[i] + at;
+            }
+            const mzv_cpu_products products = { u, w, n_terms, more };
+            uint64_t *r = mzv_cpu_row(c->r[2 * (size_t)g + k % 2], k / 2, row, c->s->log_n);
+            prime->kernels->sum_products(r + at, &products, block, prime);
+        }
+}
+
+static void clear(const sums *c, uint32_t g, uint32_t row) {
+    for (uint32_t k = 0; k < 2 * c->batch; k++)
+        memset(mzv_cpu_row(c->r[2 * (size_t)g + k % 2], k / 2, row, c->s->log_n), 0,
+               row_words(c) * sizeof(uint64_t));
+}
+
+/* One row of all sums. started[g]: sum g has a term already. */
+static void run_row(const sums *c, room *m, uint32_t row, bool *started) {
+    const uint32_t n_rotations = c->of->n_rotations;
+    for (uint32_t g = 0; g < c->of->n_sums; g++) started[g] = false;
+    for (uint32_t first = 0; first < n_rotations; first += c->n_kept) {
+        const uint32_t left = n_rotations - first, n = left < c->n_kept ? left : c->n_kept;
+        rotate(c, m, first, n, row);
+        for (uint32_t g = 0; g < c->of->n_sums; g++) {
+            const uint32_t n_terms = collect(c, m, g, first, n, row);
+            if (n_terms == 0) continue;
+            accumulate(c, m, g, n_terms, started[g], row);
+            started[g] = true;
+        }
+    }
+    for (uint32_t g = 0; g < c->of->n_sums; g++)
+        if (!started[g]) clear(c, g, row);
+}
+
+static mzv_status make_permutations(sums *c) {
+    uint64_t *words = NULL;
+    MZV_TRY(mzv_take_words(c->s, &words, (c->of->n_rotations * sizeof *c->permutation + 7) / 8));
+    c->permutation = (mzv_cpu_permutation *)words;
+    for (uint32_t i = 0; i < c->of->n_rotations; i++)
+        if (c->of->key[i] != NULL)
+            MZV_TRY(mzv_cpu_permutation_make(c->s, &c->permutation[i], c->of->galois[i]));
+    return MZV_OK;
+}
+
+/* Threads and rotations kept, so that their rows are no more than the composition takes. */
+static uint32_t plan_threads(sums *c) {
+    const uint32_t n_rows = mzv_basis_size(c->r[0].basis), each = 2 * c->batch + 1;
+    const uint32_t n_allowed = (4 * c->batch + 1) * n_rows;
+    uint32_t n_threads = (uint32_t)omp_get_max_threads();
+    if (n_threads > n_rows) n_threads = n_rows;
+    if (!mzv_cpu_worth(c->s, c->batch, n_rows, MZV_CPU_HEAVY)) n_threads = 1;
+    if (n_threads > n_allowed / (each + 1)) n_threads = n_allowed / (each + 1);
+    c->n_kept = (n_allowed / n_threads - 1) / each;
+    if (c->n_kept > MAX_KEPT) c->n_kept = MAX_KEPT;
+    if (c->n_kept > c->of->n_rotations) c->n_kept = c->of->n_rotations;
+    return n_threads;
+}
+
+mzv_status mzv_cpu_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) {
+    const size_t mark = mzv_mark(s), n = (size_t)1 << s->log_n;
+    const uint32_t n_rows = mzv_basis_size(r[0].basis);
+    sums c = { s, r, of, r[0].batch, 0, NULL };
+    const uint32_t n_threads = plan_threads(&c);
+    const size_t rows_each = 1 + (size_t)c.n_kept * (2 * c.batch + 1);
+    uint64_t *words = NULL, *flags = NULL;
+    mzv_status status;
+    MZV_TRY_GOTO(make_permutations(&c), done);
+    MZV_TRY_GOTO(mzv_take_words(s, &words, n_threads * rows_each * n), done);
+    MZV_TRY_GOTO(mzv_take_words(s, &flags, (n_threads * (size_t)of->n_sums + 7) / 8), done);
+#pragma omp parallel for schedule(dynamic) num_threads(n_threads)
+    for (uint32_t row = 0; row < n_rows; row++) {
+        uint64_t *own = words + (size_t)omp_get_thread_num() * rows_each * n;
+        room m = { .product = own, .rotated = own + n, .lifted = own + (1 + 2 * (size_t)c.n_kept * c.batch) * n };
+        run_row(&c, &m, row, (bool *)flags + (size_t)omp_get_thread_num() * of->n_sums);
+    }
+done:
+    mzv_release(s, mark);
+    return status;
+}
