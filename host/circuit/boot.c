@@ -13,7 +13,8 @@
 #define SERIES_SHARE 0.25 /* of EvalMod's noise, for the error of its series */
 #define SPREAD_DEVIATIONS 7.5 /* of a coefficient: exceeded with probability 2^-43 by one of 2^16 */
 #define MAX_REACH 0.06        /* of e: beyond, the sine bends by more than 2 % */
-#define EVAL_MOD_DIVISIONS 34 /* noise of e in units of one division's */
+#define CORRECTED_LEVELS 10   /* of EvalMod, from which it is corrected */
+#define EVAL_MOD_DIVISIONS 28 /* noise of e in units of one division's, real part only */
 #define GAIN_MARGIN 2.0
 
 struct mzv_boot {
@@ -25,8 +26,9 @@ struct mzv_boot {
     mzv_plain *before, *after; /* NULL, or: signs at the bottom; parts of SLOTS_FIRST with few slots */
     mzv_fold trace;            /* onto the subring of few slots */
     int64_t lift;              /* COEFFS_FIRST, not spread: the message times this at level 0 */
+    bool corrected;            /* EvalMod: s + s^3 / 6 */
     uint32_t bridge;           /* level that EvalMod ends on */
-    double result;             /* SLOTS_FIRST: sin(2 pi e) times this is the message */
+    double result;             /* EvalMod's result, its real part doubled and blocks joined, times this is the message */
 };
 
 static bool few_slots(const mzv_boot *b, const mzv_evaluator *ev) { return b->spec.n_slots < ev->n_slots; }
@@ -60,17 +62,26 @@ static double noise_of_e(const mzv_evaluator *ev) {
     return EVAL_MOD_DIVISIONS * mzv_noise_mod_down(&ev->params, ev->params.n_special + 1, scale);
 }
 
-/* The ratio for which noise and the sine's bend are least together. Spread: deviation of random coefficients c,
- * (4 pi^2 / 6) sqrt(15) c^3 / ratio^2 of bend against ratio times the noise, both sums over coefficients.
- * Else: the largest bend, at the bound c, against four deviations of the noise. */
-static double balance(const mzv_boot_spec *s, double noise) {
-    const double bend = 4 * M_PI * M_PI / 6;
+/* What is left of e's own shape: bend e^power; the sine's third order, or the fifth where that is corrected. */
+static double bend_of(const mzv_boot *b, double *power) {
+    const double turn = 2 * M_PI;
+    *power = b->corrected ? 5 : 3;
+    return b->corrected ? 3 * pow(turn, 4) / 40 : turn * turn / 6;
+}
+
+/* The ratio r for which noise and bend are least together: A c^p / r^(p-1) + r noise for coefficients c. Spread:
+ * both as deviations of normal c, E c^2p = (2p - 1)!!. Else: the largest bend against four deviations of noise. */
+static double balance(const mzv_boot *b, double noise) {
+    const mzv_boot_spec *s = &b->spec;
+    double power = 0, bend = bend_of(b, &power);
+    double c = s->magnitude * (s->order == MZV_BOOT_SLOTS_FIRST ? 1 : s->coefficient);
     if (s->spread) {
-        const double c = s->magnitude / sqrt(s->n_slots);
-        return c * cbrt(2 * bend * sqrt(15) / noise) * 1.0;
+        c = s->magnitude / sqrt(s->n_slots);
+        bend *= sqrt(b->corrected ? 945 : 15);
+    } else {
+        bend /= 4;
     }
-    const double c = s->magnitude * (s->order == MZV_BOOT_SLOTS_FIRST ? 1 : s->coefficient);
-    return c * cbrt(2 * bend / (4 * noise));
+    return c * pow((power - 1) * bend / noise, 1 / power);
 }
 
 /* Largest coefficient that EvalMod may see. */
@@ -84,7 +95,8 @@ static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
     const mzv_boot_spec *s = &b->spec;
     const double q0 = (double)ev->facts.primes[ev->params.n_special], whole = q0 / ev->facts.scale[0];
     const double bound = bound_of(s), noise = noise_of_e(ev);
-    double ratio = fmax(balance(s, noise), bound / MAX_REACH);
+    double power = 0, ratio = fmax(balance(b, noise), bound / MAX_REACH);
+    const double bend = bend_of(b, &power);
     b->lift = 1;
     if (s->order == MZV_BOOT_COEFFS_FIRST && !s->spread) {
         if (whole < bound / MAX_REACH)
@@ -95,8 +107,7 @@ static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
         ratio = whole / (double)b->lift;
     }
     b->facts.ratio = ratio;
-    const double e = bound / ratio;
-    b->facts.sine_error = bound * 4 * M_PI * M_PI / 6 * e * e;
+    b->facts.sine_error = ratio * bend * pow(bound / ratio, power);
     b->facts.noise = ratio * noise * (slots_first(b) ? 1 : sqrt(s->n_slots));
     return MZV_OK;
 }
@@ -105,7 +116,8 @@ static mzv_status choose_eval_mod(mzv_boot *b, const mzv_evaluator *ev) {
     const mzv_eval_mod_spec spec = { .k = MZV_BOOT_K,
                                      .reach = bound_of(&b->spec) / b->facts.ratio,
                                      .target = SERIES_SHARE * 2 * M_PI * noise_of_e(ev),
-                                     .levels = ev->params.n_eval_mod };
+                                     .levels = ev->params.n_eval_mod,
+                                     .corrected = b->corrected };
     MZV_TRY(mzv_eval_mod_create(&b->eval_mod, &spec));
     b->facts.degree = mzv_eval_mod_about(b->eval_mod)->degree;
     b->facts.doublings = mzv_eval_mod_about(b->eval_mod)->doublings;
@@ -129,6 +141,7 @@ static mzv_status plan(mzv_boot *b, const mzv_evaluator *ev) {
     b->facts.log2_failure = mzv_security_boot_failure(p->log_n, MZV_SPARSE_WEIGHT, MZV_BOOT_K);
     b->facts.k = MZV_BOOT_K;
     b->facts.n_slots = b->spec.n_slots;
+    b->corrected = p->n_eval_mod >= CORRECTED_LEVELS;
     MZV_TRY(choose_ratio(b, ev));
     MZV_TRY(choose_eval_mod(b, ev));
     MZV_TRY(choose_levels(b, ev));
@@ -177,7 +190,7 @@ static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *wor
     return mzv_boot_transform_create(&b->to_slots, ev, &spec);
 }
 
-/* COEFFS_FIRST: from sin(2 pi e), both parts in one, to slots. SLOTS_FIRST: from slots to coefficients that are e
+/* COEFFS_FIRST: from EvalMod's result, both parts in one, to slots. SLOTS_FIRST: from slots to coefficients that are e
  * times q_0. */
 static mzv_status make_to_coeffs(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     const double q0 = (double)ev->facts.primes[ev->params.n_special];
@@ -185,7 +198,9 @@ static mzv_status make_to_coeffs(mzv_boot *b, mzv_evaluator *ev, mzv_complex *wo
                                      .n_slots = b->spec.n_slots,
                                      .n_groups = b->spec.n_slot_to_coeff };
     spec.level = slots_first(b) ? b->spec.n_slot_to_coeff : b->bridge;
-    spec.factor = slots_first(b) ? q0 / (ev->facts.scale[0] * b->facts.ratio) : b->facts.ratio / (2 * M_PI);
+    b->result = b->facts.ratio / (2 * mzv_eval_mod_about(b->eval_mod)->slope);
+    if (few_slots(b, ev)) b->result *= 2.0 * b->spec.n_slots / ev->n_slots;
+    spec.factor = slots_first(b) ? q0 / (ev->facts.scale[0] * b->facts.ratio) : b->result;
     if (!slots_first(b) && few_slots(b, ev)) {
         fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(1));
         spec.before = work;
@@ -194,7 +209,6 @@ static mzv_status make_to_coeffs(mzv_boot *b, mzv_evaluator *ev, mzv_complex *wo
         fill_signs(work + ev->n_slots, ev->n_slots, b->spec.n_slots);
         spec.after = work + ev->n_slots;
     }
-    b->result = b->facts.ratio / (2 * M_PI);
     return mzv_boot_transform_create(&b->to_coeffs, ev, &spec);
 }
 
@@ -261,7 +275,8 @@ const mzv_refresh *mzv_boot_refresh(const mzv_boot *b) { return &b->refresh; }
 
 /* ---- the run ---- */
 
-/* x = sin(2 pi e) of both parts: re + i im, or one ciphertext of alternating blocks; at the bridge. */
+/* x = twice the real parts of EvalMod's results: re + i im, or one ciphertext of alternating blocks; at the bridge.
+ * The imaginary parts are noise. As re + i im and the conjugate of re - i im it takes one key switch. */
 static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2], const mzv_boot *b) {
     const mzv_eval_mod_facts *f = mzv_eval_mod_about(b->eval_mod);
     const uint32_t n = few_slots(b, ev) ? 1 : 2;
@@ -269,14 +284,19 @@ static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2]
         MZV_TRY(mzv_add_const(ev, &parts[i], &parts[i], -f->shift / f->width));
         MZV_TRY(mzv_eval_mod_run(ev, &parts[i], &parts[i], b->eval_mod));
     }
-    if (n == 2) {
-        MZV_TRY(mzv_mul_i(ev, &parts[1], &parts[1]));
-        MZV_TRY(mzv_add(ev, &parts[0], &parts[0], &parts[1]));
+    for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_circuit_lower(ev, &parts[i], &parts[i], b->bridge));
+    if (n == 1) {
+        MZV_TRY(mzv_conjugate(ev, x, &parts[0]));
+        return mzv_add(ev, x, x, &parts[0]);
     }
-    return mzv_circuit_lower(ev, x, &parts[0], b->bridge);
+    MZV_TRY(mzv_mul_i(ev, &parts[1], &parts[1]));
+    MZV_TRY(mzv_sub(ev, x, &parts[0], &parts[1]));
+    MZV_TRY(mzv_conjugate(ev, x, x));
+    MZV_TRY(mzv_add(ev, x, x, &parts[0]));
+    return mzv_add(ev, x, x, &parts[1]);
 }
 
-/* From the raised ciphertext to sin(2 pi e). */
+/* From the raised ciphertext to EvalMod's result. */
 static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *raised, const mzv_boot *b) {
     const uint32_t level = ev->max_level - ev->params.n_coeff_to_slot;
     mzv_cipher parts[2], projected;
@@ -293,10 +313,9 @@ static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cip
     return eval_mod(ev, x, parts, b);
 }
 
-/* The two blocks of few slots into one: x = x + x rotated by m. */
+/* The sum over all blocks of few slots: joins the parts, and averages the noise. */
 static mzv_status join_blocks(mzv_evaluator *ev, mzv_cipher *x, const mzv_boot *b) {
-    const int32_t steps = (int32_t)b->spec.n_slots;
-    return few_slots(b, ev) ? mzv_rotate_sum(ev, x, x, &steps, 1) : MZV_OK;
+    return few_slots(b, ev) ? mzv_fold_run(ev, x, x, &b->trace) : MZV_OK;
 }
 
 static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, const mzv_boot *b) {

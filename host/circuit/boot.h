@@ -5,8 +5,8 @@
  *   SLOTS_FIRST   SlotToCoeff at the bottom, where it is cheap, then ModRaise, CoeffToSlot, EvalMod. What EvalMod
  *                 sees are the slots themselves: the errors are those of single slots, for any message.
  *
- * What EvalMod computes is sin(2 pi e) / (2 pi) for e = (coefficient) / ratio: off by (2 pi e)^2 / 6 of its value,
- * plus noise that grows with the ratio. The ratio that balances the two is chosen from the bounds below.
+ * What EvalMod computes is sin(2 pi e) / (2 pi) for e = (coefficient) / ratio, off by (2 pi e)^2 / 6 of its value (by
+ * 3 (2 pi e)^4 / 40 where the parameters have the 10 levels for the correction), plus noise that grows with the ratio. The ratio that balances the two is chosen from the bounds below.
  * COEFFS_FIRST wants small coefficients, which slots of no structure have (|slots|_2 / sqrt(2) m or so) and
  * constant ones have not. `spread` multiplies the slots by public random signs first, at one level, and undoes it
  * in SlotToCoeff at no cost: then all messages have small coefficients but for a probability below 2^-40. */
@@ -43,7 +43,7 @@ typedef struct mzv_boot_facts {
     uint32_t k, degree, doublings;
     double log2_failure;  /* log2 Pr[some |I| > K], all slots of one bootstrap */
     double ratio;         /* q_0 over the scale of what EvalMod sees */
-    double sine_error;    /* largest error of a slot (COEFFS_FIRST: of a coefficient) by the sine, by theory */
+    double sine_error;    /* largest error of a slot (COEFFS_FIRST: of a coefficient) by the sine's bend, by theory */
     double noise;         /* standard deviation of a slot's part after one iteration, by theory */
     uint32_t log2_gain;   /* of the second iteration: the rest is multiplied by 2^it */
 } mzv_boot_facts;

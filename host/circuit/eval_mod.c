@@ -13,10 +13,12 @@
  * one, I as from a sparse secret of weight 32 (the input's counts width of them): shift 1/4: 142, 4 + 1/4: 78,
  * 6 + 1/4: 25, 8 + 1/4: 24; how many doublings does not matter. */
 #define SHIFT 6.25
+#define CORRECTION_LEVELS 2
 #define PROBES 33 /* points in [-reach, reach] around each integer */
 
 struct mzv_eval_mod {
     mzv_eval_mod_facts facts;
+    bool corrected;
     mzv_polynomial *cosine;
     double *coeff; /* facts.degree + 1 */
 };
@@ -27,8 +29,9 @@ static double argument(const mzv_eval_mod_facts *f) { return ldexp(2 * M_PI * f-
  * error by at most 4. */
 static uint32_t find_degree(const mzv_eval_mod_facts *f, const mzv_eval_mod_spec *spec) {
     const double a = argument(f), rest = ldexp(spec->target, -2 * (int)f->doublings);
-    if (f->doublings >= spec->levels) return 0;
-    const uint32_t depth = spec->levels - f->doublings;
+    const uint32_t others = f->doublings + (spec->corrected ? CORRECTION_LEVELS : 0);
+    if (others >= spec->levels) return 0;
+    const uint32_t depth = spec->levels - others;
     const uint32_t most = depth >= 10 ? MZV_POLYNOMIAL_MAX_DEGREE - 1 : (1u << depth) - 2;
     for (uint32_t d = 2; d <= most; d += 2) {
         double sum = 0;
@@ -46,8 +49,10 @@ static mzv_status make(mzv_eval_mod *e) {
     e->coeff[0] = jn(0, a);
     for (uint32_t k = 2; k <= f->degree; k += 2) e->coeff[k] = (k % 4 == 0 ? 2 : -2) * jn((int)k, a);
     MZV_TRY(mzv_polynomial_create(&e->cosine, e->coeff, f->degree));
-    e->facts.levels = mzv_polynomial_levels(e->cosine) + f->doublings;
-    e->facts.n_key_switch = mzv_polynomial_about(e->cosine)->n_key_switch + f->doublings;
+    const uint32_t more = f->doublings + (e->corrected ? CORRECTION_LEVELS : 0);
+    e->facts.levels = mzv_polynomial_levels(e->cosine) + more;
+    e->facts.n_key_switch = mzv_polynomial_about(e->cosine)->n_key_switch + more;
+    e->facts.slope = (double)(e->corrected ? 6 * TWO_PI : TWO_PI);
     return MZV_OK;
 }
 
@@ -61,7 +66,7 @@ void mzv_eval_mod_destroy(mzv_eval_mod *e) {
 long double mzv_eval_mod_value(const mzv_eval_mod *e, long double v) {
     long double c = mzv_chebyshev_value(e->coeff, e->facts.degree, (v - e->facts.shift) / e->facts.width);
     for (uint32_t i = 0; i < e->facts.doublings; i++) c = 2 * c * c - 1;
-    return c;
+    return e->corrected ? c * (6 + c * c) : c;
 }
 
 /* At every integer, over [-reach, reach]. */
@@ -70,7 +75,7 @@ static double measure(const mzv_eval_mod *e, const mzv_eval_mod_spec *spec) {
     for (int32_t i = -(int32_t)spec->k; i <= (int32_t)spec->k; i++)
         for (uint32_t p = 0; p < PROBES; p++) {
             const long double x = spec->reach * mzv_chebyshev_point(p, PROBES);
-            const long double error = fabsl(mzv_eval_mod_value(e, i + x) - sinl(TWO_PI * x));
+            const long double error = fabsl(mzv_eval_mod_value(e, i + x) / e->facts.slope - x);
             if (error > worst) worst = error;
         }
     return (double)worst;
@@ -83,6 +88,7 @@ static mzv_status attempt(mzv_eval_mod **best, const mzv_eval_mod_spec *spec, ui
     if (facts.degree == 0) return MZV_OK;
     MZV_TRY(MZV_NEW(&e, 1, "EvalMod"));
     e->facts = facts;
+    e->corrected = spec->corrected;
     const mzv_status status = make(e);
     const bool better = status == MZV_OK && (*best == NULL || e->facts.levels < (*best)->facts.levels ||
                                              (e->facts.levels == (*best)->facts.levels &&
@@ -119,7 +125,7 @@ mzv_status mzv_eval_mod_create(mzv_eval_mod **out, const mzv_eval_mod_spec *spec
     if (best == NULL)
         return mzv_fail(MZV_ERR_PRECISION, "EvalMod: no series of %u levels has an error of %g for K = %u",
                         spec->levels, spec->target, spec->k);
-    best->facts.error = measure(best, spec);
+    best->facts.bend = measure(best, spec);
     *out = best;
     return MZV_OK;
 }
@@ -133,6 +139,19 @@ static mzv_status double_angle(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
     return mzv_add_const(ev, out, out, -1);
 }
 
+/* out = s (6 + s^2), two levels below s. */
+static mzv_status correct(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *s, mzv_cipher *square) {
+    const size_t mark = mzv_ev_mark(ev);
+    mzv_cipher low;
+    MZV_TRY(mzv_mul(ev, square, s, s));
+    MZV_TRY(mzv_add_const(ev, square, square, 6));
+    MZV_TRY(mzv_ev_take(ev, &low, s->level - 1, s->batch));
+    MZV_TRY(mzv_drop(ev, &low, s, s->level - 1));
+    const mzv_status status = mzv_mul(ev, out, &low, square);
+    mzv_ev_release(ev, mark);
+    return status;
+}
+
 mzv_status mzv_eval_mod_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *t, const mzv_eval_mod *e) {
     const size_t mark = mzv_ev_mark(ev);
     mzv_status status = MZV_OK;
@@ -140,9 +159,9 @@ mzv_status mzv_eval_mod_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
     MZV_TRY(mzv_circuit_need("EvalMod", t, e->facts.levels));
     MZV_TRY_GOTO(mzv_ev_take(ev, &c, t->level, t->batch), done);
     MZV_TRY_GOTO(mzv_ev_take(ev, &twice, t->level, t->batch), done);
-    MZV_TRY_GOTO(mzv_polynomial_run(ev, e->facts.doublings == 0 ? out : &c, t, e->cosine), done);
-    for (uint32_t i = 0; i < e->facts.doublings; i++)
-        MZV_TRY_GOTO(double_angle(ev, i + 1 == e->facts.doublings ? out : &c, &c, &twice), done);
+    MZV_TRY_GOTO(mzv_polynomial_run(ev, &c, t, e->cosine), done);
+    for (uint32_t i = 0; i < e->facts.doublings; i++) MZV_TRY_GOTO(double_angle(ev, &c, &c, &twice), done);
+    status = e->corrected ? correct(ev, out, &c, &twice) : mzv_copy(ev, out, &c);
 done:
     mzv_ev_release(ev, mark);
     return status;

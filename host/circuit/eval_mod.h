@@ -1,10 +1,12 @@
-/* EvalMod: from v = I + e with an integer |I| <= K and a small e to sin(2 pi v) = sin(2 pi e) ~ 2 pi e.
+/* EvalMod: from v = I + e with an integer |I| <= K and a small e to a multiple of e.
  *
  * sin(2 pi v) = cos(2 pi (v - shift)), shift = 1/4 plus an integer. With u = v - shift, |u| <= K + shift + |e|, and
  * t = u / width in [-1, 1]:
  *     cos(2 pi u / 2^r) = J_0(a) + 2 sum_k (-1)^k J_2k(a) T_2k(t),  a = 2 pi width / 2^r    [AS64, 9.1.44-45]
  * an even Chebyshev series cut at the degree where the rest is below the target, then r times c -> 2 c^2 - 1
- * [HK20, 4.2]. The argument stays real: for complex slots it runs once for each part. */
+ * [HK20b, 3]. That is s = sin(2 pi e) = 2 pi e (1 - (2 pi e)^2 / 6 + ..). Corrected, two levels more: s (6 + s^2),
+ * 6 times the arcsine but for (3/40) s^5 [BMTH21, 5.3]. The argument stays real: for complex slots it runs once for
+ * each part. */
 #ifndef MZV_CIRCUIT_EVAL_MOD_H
 #define MZV_CIRCUIT_EVAL_MOD_H
 #include "circuit/polynomial.h"
@@ -20,13 +22,16 @@ typedef struct mzv_eval_mod_spec {
     uint32_t k;      /* K */
     double reach;    /* largest |e|, in (0, 1/4) */
     double target;   /* largest error of sin, by the series */
+    bool corrected;
     uint32_t levels; /* it may take */
 } mzv_eval_mod_spec;
 
 typedef struct mzv_eval_mod_facts {
     uint32_t degree, doublings, levels, n_key_switch;
     double shift, width; /* t = (v - shift) / width */
-    double error; /* of sin(2 pi v), measured in long double at all integers |I| <= K, coefficients rounded */
+    double slope;        /* the result is about slope e: 2 pi, corrected 12 pi */
+    double bend;         /* largest |result / slope - e|, without CKKS's noise: measured in long double over
+                            |e| <= reach at all integers |I| <= K, coefficients rounded */
 } mzv_eval_mod_facts;
 
 /* Fewest levels, then fewest key switches, over the number of doublings. MZV_ERR_ARGUMENT; MZV_ERR_PRECISION:
@@ -38,7 +43,7 @@ const mzv_eval_mod_facts *mzv_eval_mod_about(const mzv_eval_mod *e);
 /* What it computes at v, without the noise of CKKS. */
 long double mzv_eval_mod_value(const mzv_eval_mod *e, long double v);
 
-/* out = sin(2 pi v) from t, facts.levels below. */
+/* out from t, facts.levels below. */
 mzv_status mzv_eval_mod_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *t,
                             const mzv_eval_mod *e) MZV_MUST_CHECK;
 

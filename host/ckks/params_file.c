@@ -6,7 +6,7 @@
 #include "mzv/keys.h"
 
 static const char *const fields[] = { "log_n",      "n_levels",     "log_q0",   "log_scale", "n_special", "log_special",
-                                      "n_eval_mod", "log_eval_mod", "n_cts",    "log_cts",   "log_bridge",
+                                      "n_eval_mod", "log_eval_mod", "n_mod_low", "log_mod_low", "n_cts",    "log_cts",   "log_bridge",
                                       "security_bits", NULL };
 static const mzv_section_rule sections[] = { { "primes", 1, 1 }, { NULL, 0, 0 } };
 static const mzv_schema schema = { MZV_KIND_PARAMS, fields, sections };
@@ -20,6 +20,8 @@ static mzv_status write_params(mzv_container_out *c, const mzv_params *p, const 
     MZV_TRY(mzv_container_put_u64(c, "log_special", p->log_special));
     MZV_TRY(mzv_container_put_u64(c, "n_eval_mod", p->n_eval_mod));
     MZV_TRY(mzv_container_put_u64(c, "log_eval_mod", p->log_eval_mod));
+    MZV_TRY(mzv_container_put_u64(c, "n_mod_low", p->n_eval_mod_low));
+    MZV_TRY(mzv_container_put_u64(c, "log_mod_low", p->log_eval_mod_low));
     MZV_TRY(mzv_container_put_u64(c, "n_cts", p->n_coeff_to_slot));
     MZV_TRY(mzv_container_put_u64(c, "log_cts", p->log_coeff_to_slot));
     MZV_TRY(mzv_container_put_u64(c, "log_bridge", p->log_bridge));
@@ -51,6 +53,8 @@ static mzv_status read_literal(const mzv_container_in *c, mzv_params *p, mzv_par
     MZV_TRY(mzv_container_get_u32(c, "log_special", 20, 61, &p->log_special));
     MZV_TRY(mzv_container_get_u32(c, "n_eval_mod", 0, MZV_MAX_PRIMES - 1, &p->n_eval_mod));
     MZV_TRY(mzv_container_get_u32(c, "log_eval_mod", 0, 60, &p->log_eval_mod));
+    MZV_TRY(mzv_container_get_u32(c, "n_mod_low", 0, MZV_MAX_PRIMES - 1, &p->n_eval_mod_low));
+    MZV_TRY(mzv_container_get_u32(c, "log_mod_low", 0, 60, &p->log_eval_mod_low));
     MZV_TRY(mzv_container_get_u32(c, "n_cts", 0, MZV_MAX_PRIMES - 1, &p->n_coeff_to_slot));
     MZV_TRY(mzv_container_get_u32(c, "log_cts", 0, 61, &p->log_coeff_to_slot));
     MZV_TRY(mzv_container_get_u32(c, "log_bridge", 0, 61, &p->log_bridge));

@@ -17,10 +17,12 @@ extern "C" {
  * The chain is p_0 .. p_{n_special-1}, q_0 .. q_{n_levels}. Message primes q_1 .. q_M are chosen
  * one by one, from the top, so that the scale of every level stays at 2^log_scale.
  *
- * Without bootstrapping M = L and the last five are 0. With it the chain goes on above q_M:
+ * Without bootstrapping M = L and the last seven are 0. With it the chain goes on above q_M:
  *     q_{M+1}                  the bridge from the scale of EvalMod to that of messages: linear operations only;
- *     n_eval_mod primes        EvalMod, at scale 2^log_eval_mod;
- *     n_coeff_to_slot primes   CoeffToSlot, at that scale too: linear operations only. */
+ *     n_eval_mod primes        EvalMod, at scale 2^log_eval_mod; the scale of the last n_eval_mod_low levels, whose
+ *                              noise matters less, is 2^log_eval_mod_low, and descends to that by primes of
+ *                              up to 1.25 2^log_eval_mod;
+ *     n_coeff_to_slot primes   CoeffToSlot, at scale 2^log_eval_mod: linear operations only. */
 typedef struct mzv_params {
     uint32_t log_n;       /* ring degree N = 2^log_n, 10 .. 17; N/2 slots */
     uint32_t n_levels;    /* L, of the whole chain */
@@ -29,7 +31,8 @@ typedef struct mzv_params {
     uint32_t n_special;   /* K, also the limbs of one digit (alpha) */
     uint32_t log_special; /* bits of p_0 .. p_{K-1} */
     bool insecure_toy;    /* tests only: accept less than 128 bits, and mark every object made */
-    uint32_t n_eval_mod, log_eval_mod;
+    uint32_t n_eval_mod, log_eval_mod;         /* n_eval_mod: all of them, the low ones included */
+    uint32_t n_eval_mod_low, log_eval_mod_low; /* n_eval_mod_low < n_eval_mod; 0, 0: all at one scale */
     uint32_t n_coeff_to_slot, log_coeff_to_slot;
     uint32_t log_bridge;
 } mzv_params;
@@ -54,8 +57,8 @@ MZV_API mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *f
 /* Largest log2(QP) for ring degree 2^log_n at 128, 192 or 256 bits; 0 where the table has no row. */
 MZV_API double mzv_params_cap(uint32_t log_n, uint32_t security_bits);
 
-/* A named set ("n13-leveled", "n14-leveled", "n15-leveled", "n16-leveled", "n16-boot", "toy-leveled",
- * "toy-boot").
+/* A named set ("n13-leveled", "n14-leveled", "n15-leveled", "n16-leveled", "n16-boot", "n16-fine",
+ * "toy-leveled", "toy-boot").
  * MZV_ERR_ARGUMENT lists the names. */
 MZV_API mzv_status mzv_params_named(mzv_params *out, const char *name) MZV_MUST_CHECK;
 /* Name number i of the sets above, NULL past the last. */

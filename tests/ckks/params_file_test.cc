@@ -17,12 +17,12 @@ static bool message_has(const std::string &text) {
 /* Values of a parameter file, written through the container: each may be wrong. */
 struct Literal {
     uint64_t log_n = 11, n_levels = 3, log_q0 = 45, log_scale = 35, n_special = 2, log_special = 45,
-             n_eval_mod = 0, log_eval_mod = 0, n_cts = 0, log_cts = 0, log_bridge = 0, security_bits = 0;
+             n_eval_mod = 0, log_eval_mod = 0, n_mod_low = 0, log_mod_low = 0, n_cts = 0, log_cts = 0, log_bridge = 0, security_bits = 0;
     mzv_param_facts facts = {};
     bool toy = true;
     uint32_t n_primes = 6;
     Literal() {
-        const mzv_params p = { 11, 3, 45, 35, 2, 45, true, 0, 0, 0, 0, 0 };
+        const mzv_params p = { 11, 3, 45, 35, 2, 45, true, 0, 0, 0, 0, 0, 0, 0 };
         EXPECT_EQ(mzv_params_check(&p, &facts), MZV_OK) << mzv_last_error();
         EXPECT_EQ(facts.n_primes, 6u);
     }
@@ -43,6 +43,8 @@ static void write_literal(const Literal &v, const std::string &path) {
                                                          { "log_special", v.log_special },
                                                          { "n_eval_mod", v.n_eval_mod },
                                                          { "log_eval_mod", v.log_eval_mod },
+                                                         { "n_mod_low", v.n_mod_low },
+                                                         { "log_mod_low", v.log_mod_low },
                                                          { "n_cts", v.n_cts },
                                                          { "log_cts", v.log_cts },
                                                          { "log_bridge", v.log_bridge },
@@ -158,13 +160,13 @@ TEST(ParamsFile, R52_NumberOfPrimes) {
 
 TEST(ParamsFile, InsecureSetsAreNotSavedUnmarked) {
     Temporary dir;
-    const mzv_params p = { 11, 3, 45, 35, 2, 45, false, 0, 0, 0, 0, 0 };
+    const mzv_params p = { 11, 3, 45, 35, 2, 45, false, 0, 0, 0, 0, 0, 0, 0 };
     EXPECT_EQ(mzv_params_save(&p, dir.path("p").c_str()), MZV_ERR_PARAMS);
     EXPECT_EQ(dir.entries(), 0u);
 }
 
 TEST(ParamsFile, FailedSaveLeavesNothing) {
-    const mzv_params p = { 11, 3, 45, 35, 2, 45, true, 0, 0, 0, 0, 0 };
+    const mzv_params p = { 11, 3, 45, 35, 2, 45, true, 0, 0, 0, 0, 0, 0, 0 };
     for (mzv_fault_point point : { MZV_FAULT_ALLOC, MZV_FAULT_WRITE, MZV_FAULT_SYNC, MZV_FAULT_RENAME }) {
         mzv_status status = MZV_ERR_IO;
         for (int64_t n = 0; status != MZV_OK && n < 30; n++) {

@@ -37,7 +37,8 @@ static std::vector<Known> known_sets() {
             Known k = {};
             in >> k.name >> k.params.log_n >> k.params.n_levels >> k.params.log_q0 >> k.params.log_scale >>
                 k.params.n_special >> k.params.log_special >> k.params.insecure_toy >> k.params.n_eval_mod >>
-                k.params.log_eval_mod >> k.params.n_coeff_to_slot >> k.params.log_coeff_to_slot >>
+                k.params.log_eval_mod >> k.params.n_eval_mod_low >> k.params.log_eval_mod_low >>
+                k.params.n_coeff_to_slot >> k.params.log_coeff_to_slot >>
                 k.params.log_bridge >> k.id >> k.log2_qp;
             sets.push_back(k);
         } else if (word == "prime") {
@@ -53,7 +54,7 @@ static std::vector<Known> known_sets() {
 
 TEST(Params, AgreesWithTheDefinitionInPython) {
     const std::vector<Known> sets = known_sets();
-    ASSERT_EQ(sets.size(), 13u);
+    ASSERT_EQ(sets.size(), 14u);
     for (const Known &k : sets) {
         SCOPED_TRACE(k.name);
         mzv_param_facts f;
@@ -69,6 +70,15 @@ TEST(Params, AgreesWithTheDefinitionInPython) {
 /* Levels of CoeffToSlot and the bridge are linear: their scales do not follow from squares. */
 static bool multiplies(const mzv_params &p, const mzv_param_facts &f, uint32_t level) {
     return level <= p.n_levels - p.n_coeff_to_slot && (level == 0 || level != f.message_levels + 1 || !p.n_eval_mod);
+}
+
+/* Levels bridge .. bridge + n_low are low; above, log2 of the scale comes nearer to the top by halves. */
+static double nominal_scale(const mzv_params &p, const mzv_param_facts &f, uint32_t level) {
+    if (level <= f.message_levels) return ldexp(1, (int)p.log_scale);
+    const uint32_t above = level - f.message_levels - 1;
+    double low = p.n_eval_mod_low ? p.log_eval_mod_low : p.log_eval_mod;
+    for (uint32_t i = p.n_eval_mod_low; i < above; i++) low = std::min<double>(p.log_eval_mod, (p.log_eval_mod + log2(1.25) + low) / 2);
+    return exp2(low);
 }
 
 /* In particular scale[l]^2 / q_l is scale[l-1] within the two roundings of that step: what a product followed
@@ -90,8 +100,7 @@ TEST(Params, ChainsKeepTheirPromises) {
         for (uint32_t i = 0; i < k.params.n_special; i++)
             EXPECT_LT(f.primes[i], UINT64_C(1) << k.params.log_special);
         for (uint32_t l = 0; l <= k.params.n_levels; l++) {
-            const uint32_t log_scale = l <= f.message_levels ? k.params.log_scale : k.params.log_eval_mod;
-            EXPECT_LE(fabs(f.scale[l] / ldexp(1, (int)log_scale) - 1), 0x1p-8) << l;
+            EXPECT_LE(fabs(f.scale[l] / nominal_scale(k.params, f, l) - 1), 0x1p-8) << l;
             if (l == 0 || !multiplies(k.params, f, l)) continue;
             const long double product = (long double)f.scale[l] * f.scale[l] / q[l];
             EXPECT_NEAR((double)(product / f.scale[l - 1] - 1), 0, 3 * 0x1p-53);
@@ -107,8 +116,7 @@ TEST(Params, NamedSetsKeepTheirScaleWithin2ToTheMinus15) {
         ASSERT_EQ(mzv_params_named(&p, mzv_params_name(i)), MZV_OK);
         ASSERT_EQ(mzv_params_check(&p, &f), MZV_OK) << mzv_last_error();
         for (uint32_t l = 0; l <= p.n_levels; l++) {
-            const uint32_t log_scale = l <= f.message_levels ? p.log_scale : p.log_eval_mod;
-            EXPECT_LE(fabs(f.scale[l] / ldexp(1, (int)log_scale) - 1), 0x1p-15) << mzv_params_name(i) << l;
+            EXPECT_LE(fabs(f.scale[l] / nominal_scale(p, f, l) - 1), 0x1p-15) << mzv_params_name(i) << l;
         }
     }
 }
@@ -126,17 +134,17 @@ TEST(Params, NamedSetsAreSecureOrSaySo) {
         EXPECT_EQ(f.log2_qp <= f.log2_qp_cap, !p.insecure_toy);
         EXPECT_EQ(f.log2_qp_cap, mzv_params_cap(p.log_n, 128));
     }
-    EXPECT_EQ(n, 7u);
+    EXPECT_EQ(n, 8u);
     mzv_params p = {};
     EXPECT_EQ(mzv_params_named(&p, "n99"), MZV_ERR_ARGUMENT);
-    EXPECT_TRUE(message_has("n13-leveled, n14-leveled, n15-leveled, n16-leveled, n16-boot, toy-leveled, toy-boot"))
+    EXPECT_TRUE(message_has("n13-leveled, n14-leveled, n15-leveled, n16-leveled, n16-boot, n16-fine, toy-leveled, toy-boot"))
         << mzv_last_error();
     EXPECT_EQ(mzv_params_named(&p, nullptr), MZV_ERR_ARGUMENT);
     EXPECT_EQ(p.log_n, 0u);
 }
 
 TEST(Params, IdDependsOnEveryNumber) {
-    const mzv_params base = { 11, 6, 45, 35, 3, 45, true, 0, 0, 0, 0, 0 };
+    const mzv_params base = { 11, 6, 45, 35, 3, 45, true, 0, 0, 0, 0, 0, 0, 0 };
     std::set<std::string> ids;
     mzv_params all[8];
     for (mzv_params &p : all) p = base;
@@ -146,7 +154,7 @@ TEST(Params, IdDependsOnEveryNumber) {
     all[4].log_scale = 36;
     all[5].n_special = 4;
     all[6].log_special = 46;
-    all[7] = { 13, 3, 48, 38, 1, 48, true, 0, 0, 0, 0, 0 };
+    all[7] = { 13, 3, 48, 38, 1, 48, true, 0, 0, 0, 0, 0, 0, 0 };
     for (const mzv_params &p : all) {
         mzv_param_facts f;
         ASSERT_EQ(mzv_params_check(&p, &f), MZV_OK) << mzv_last_error();
@@ -162,7 +170,7 @@ TEST(Params, IdDependsOnEveryNumber) {
 
 /* Each rule, with the words of its message; facts stay as they were. */
 TEST(Params, EveryRuleHasItsRefusal) {
-    const mzv_params base = { 12, 6, 45, 35, 3, 45, true, 0, 0, 0, 0, 0 };
+    const mzv_params base = { 12, 6, 45, 35, 3, 45, true, 0, 0, 0, 0, 0, 0, 0 };
     const struct {
         void (*spoil)(mzv_params *);
         const char *message;
@@ -203,7 +211,7 @@ TEST(Params, EveryRuleHasItsRefusal) {
 }
 
 TEST(Params, SparsePrimesThatWouldBendTheScaleAreRefused) {
-    const mzv_params p = { 15, 12, 25, 24, 6, 25, true, 0, 0, 0, 0, 0 };
+    const mzv_params p = { 15, 12, 25, 24, 6, 25, true, 0, 0, 0, 0, 0, 0, 0 };
     mzv_param_facts f;
     EXPECT_EQ(mzv_params_check(&p, &f), MZV_ERR_PARAMS);
     EXPECT_TRUE(message_has("too sparse")) << mzv_last_error();

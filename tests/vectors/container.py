@@ -51,15 +51,15 @@ def params_file(wanted):
         word = line.split()
         if word[0] == "set":
             found = word if word[1] == wanted else None
-            literal = list(map(int, word[2:14])) if found else None
+            literal = list(map(int, word[2:16])) if found else None
             if found:
-                keep, identity = literal, bytes.fromhex(word[14])
+                keep, identity = literal, bytes.fromhex(word[16])
         elif word[0] == "prime" and found:
             primes.append(int(word[1]))
-    log_n, levels, log_q0, log_scale, n_special, log_special, toy, n_mod, log_mod, n_cts, log_cts, log_bridge = keep
+    log_n, levels, log_q0, log_scale, n_special, log_special, toy, n_mod, log_mod, n_low, log_low, n_cts, log_cts, log_bridge = keep
     fields = [("log_n", log_n), ("n_levels", levels), ("log_q0", log_q0), ("log_scale", log_scale),
               ("n_special", n_special), ("log_special", log_special),
-              ("n_eval_mod", n_mod), ("log_eval_mod", log_mod), ("n_cts", n_cts), ("log_cts", log_cts),
+              ("n_eval_mod", n_mod), ("log_eval_mod", log_mod), ("n_mod_low", n_low), ("log_mod_low", log_low), ("n_cts", n_cts), ("log_cts", log_cts),
               ("log_bridge", log_bridge), ("security_bits", 0 if toy else 128)]
     data = b"".join(struct.pack("<Q", p) for p in primes)
     return container(1, toy, [identity, bytes(16), bytes(16)], fields, [("primes", 0, data)])

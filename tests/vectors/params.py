@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Known answers for host/ckks/params.c and security.c, from their definitions, without any library. Scales are
 IEEE doubles by definition (square rounded, then quotient rounded); all else is exact. params.txt, lines
-    set NAME log_n L log_q0 log_scale K log_special toy n_mod log_mod n_cts log_cts log_bridge id log2_qp
+    set NAME log_n L log_q0 log_scale K log_special toy n_mod log_mod n_low log_low n_cts log_cts log_bridge id log2_qp
     prime P            (p_0 .. p_{K-1}, q_0 .. q_L)
     scale X            (level 0 .. L, shortest decimal that reads back)
     boot log_n h K log2_probability
@@ -10,7 +10,7 @@ import hashlib
 import struct
 from decimal import Decimal, getcontext
 from fractions import Fraction
-from math import comb, factorial
+from math import comb, factorial, sqrt
 
 getcontext().prec = 60
 
@@ -64,11 +64,10 @@ def log2(x):
     return Decimal(x).ln() / Decimal(2).ln()
 
 
-def multiplying(q, scale, m, taken, log_scale, first, n):
-    nominal = 2.0**log_scale
-    scale[first + n - 1] = nominal
+def multiplying(q, scale, m, taken, target, first, n):
+    scale[first + n - 1] = target[n]
     for level in range(first + n - 1, first - 1, -1):
-        square = scale[level] * scale[level]
+        square, nominal = scale[level] * scale[level], target[level - first]
         q[level] = near(round(square / nominal), m, taken)
         taken.append(q[level])
         scale[level - 1] = square / float(q[level])
@@ -78,7 +77,7 @@ def multiplying(q, scale, m, taken, log_scale, first, n):
 
 def chain(literal, boot):
     log_n, levels, log_q0, log_scale, n_special, log_special = literal
-    n_mod, log_mod, n_cts, log_cts, log_bridge = boot
+    n_mod, log_mod, n_low, log_low, n_cts, log_cts, log_bridge = boot
     m = 2**(log_n + 1)
     taken = []
     for _ in range(n_special):
@@ -95,14 +94,19 @@ def chain(literal, boot):
         for level in range(levels, levels - n_cts, -1):
             scale[level] = 2.0**log_mod
             free(level, log_cts)
-        multiplying(q, scale, m, taken, log_mod, message + 2, n_mod)
+        high = 2.0**log_mod
+        target = []
+        for i in range(n_mod + 1):
+            low = 2.0**log_low if n_low else high
+            target.append(low if i <= n_low else min(high, sqrt(1.25 * high * target[-1])))
+        multiplying(q, scale, m, taken, target, message + 2, n_mod)
         free(message + 1, log_bridge)
     scale[message] = 2.0**log_scale
-    multiplying(q, scale, m, taken, log_scale, 1, message)
+    multiplying(q, scale, m, taken, [2.0**log_scale] * (message + 1), 1, message)
     return taken[:n_special] + q, scale
 
 
-NONE = (0, 0, 0, 0, 0)
+NONE = (0, 0, 0, 0, 0, 0, 0)
 SETS = [
     ("n13-leveled", (13, 3, 48, 38, 1, 48), 0, NONE),
     ("n14-leveled", (14, 7, 48, 40, 2, 48), 0, NONE),
@@ -113,9 +117,10 @@ SETS = [
     ("hot", (16, 25, 48, 47, 9, 48), 0, NONE),
     ("equal", (10, 5, 31, 30, 2, 31), 1, NONE),
     ("flat", (13, 0, 50, 40, 1, 50), 0, NONE),
-    ("n16-boot", (16, 28, 48, 41, 10, 48), 0, (8, 48, 3, 46, 36)),
-    ("toy-boot", (11, 28, 48, 41, 10, 48), 1, (8, 48, 3, 46, 36)),
-    ("small-boot", (12, 8, 40, 34, 5, 42), 1, (4, 40, 2, 38, 33)),
+    ("n16-boot", (16, 29, 48, 39, 10, 47), 0, (10, 48, 4, 44, 3, 45, 40)),
+    ("n16-fine", (16, 27, 48, 44, 10, 48), 0, (10, 48, 4, 44, 3, 45, 40)),
+    ("toy-boot", (11, 29, 48, 39, 10, 47), 1, (10, 48, 4, 44, 3, 45, 40)),
+    ("small-boot", (12, 8, 40, 34, 5, 42), 1, (4, 40, 0, 0, 2, 38, 33)),
     ("narrow", (10, 8, 25, 24, 3, 25), 1, NONE),
 ]
 for name, literal, toy, boot_part in SETS:
@@ -123,7 +128,7 @@ for name, literal, toy, boot_part in SETS:
     log_n, levels, log_q0, log_scale, n_special, log_special = literal
     text = b"mzv params 1\0\0\0\0" + struct.pack("<5I", log_n, n_special, levels, log_scale, toy)
     if boot_part[0]:
-        text += struct.pack("<3I", *boot_part[:3])
+        text += struct.pack("<5I", *boot_part[:5])
     text += b"".join(struct.pack("<Q", p) for p in primes)
     identity = hashlib.sha256(text).hexdigest()[:32]
     print("set", name, *literal, toy, *boot_part, identity, f"{sum(map(log2, primes)):.12f}")
