@@ -71,8 +71,8 @@ void mzv_function_close(void *state);
 
 /* The recipes: circuit_elementwise.c, circuit_rows.c, circuit_norms.c. */
 extern const mzv_function_recipe mzv_recipe_exp, mzv_recipe_inverse, mzv_recipe_root, mzv_recipe_root_nexus,
-    mzv_recipe_gelu, mzv_recipe_gelu_wide, mzv_recipe_gelu_tanh, mzv_recipe_tanh, mzv_recipe_sigmoid,
-    mzv_recipe_silu, mzv_recipe_sign, mzv_recipe_sign_nexus, mzv_recipe_max;
+    mzv_recipe_gelu, mzv_recipe_gelu_wide, mzv_recipe_gelu_nexus, mzv_recipe_gelu_tanh, mzv_recipe_tanh,
+    mzv_recipe_sigmoid, mzv_recipe_silu, mzv_recipe_sign, mzv_recipe_sign_nexus, mzv_recipe_max;
 extern const mzv_function_recipe mzv_recipe_quickmax, mzv_recipe_argmax, mzv_recipe_softmax_narrow,
     mzv_recipe_softmax, mzv_recipe_softmax_wide, mzv_recipe_softmax_square, mzv_recipe_softmax_square_wide,
     mzv_recipe_softmax_nexus, mzv_recipe_softmax_nexus_wide;

@@ -13,6 +13,7 @@ const mzv_circuit_case mzv_circuit_cases[] = {
     FUNCTION("x^-1/2 nexus [0.1, 100]", mzv_recipe_root_nexus),
     FUNCTION("GELU [-8, 8]", mzv_recipe_gelu),
     FUNCTION("GELU [-60, 60]", mzv_recipe_gelu_wide),
+    FUNCTION("GELU nexus [-60, 60]", mzv_recipe_gelu_nexus),
     FUNCTION("GELU tanh [-8, 8]", mzv_recipe_gelu_tanh),
     FUNCTION("tanh [-8, 8]", mzv_recipe_tanh),
     FUNCTION("sigmoid [-12, 12]", mzv_recipe_sigmoid),

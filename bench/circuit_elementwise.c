@@ -8,6 +8,7 @@
 #include "circuit/exp.h"
 #include "circuit/inverse.h"
 #include "circuit/inverse_root.h"
+#include "circuit/nexus_gelu.h"
 #include "circuit/sign.h"
 
 /* ---- exp ---- */
@@ -240,6 +241,32 @@ static void activation_exact(const mzv_function_recipe *r, long double *y, const
         .exact = activation_exact                                                                            \
     }
 
+/* NEXUS's GELU, in pieces selected by signs. */
+static mzv_status nexus_gelu_make(void **out, const mzv_function_recipe *r, const mzv_function_setup *setup) {
+    const mzv_nexus_gelu_spec spec = { r->hi, 1e-3, setup->noise, MZV_SIGN_NEXUS };
+    mzv_nexus_gelu *gelu = NULL;
+    MZV_TRY(mzv_nexus_gelu_create(&gelu, &spec));
+    *out = gelu;
+    return MZV_OK;
+}
+
+static void nexus_gelu_destroy(void *circuit) { mzv_nexus_gelu_destroy(circuit); }
+static mzv_affine nexus_gelu_affine(const void *circuit) { return mzv_nexus_gelu_affine(circuit); }
+
+static mzv_status nexus_gelu_run(void *circuit, mzv_evaluator *ev, mzv_cipher *out,
+                                 const mzv_cipher *const *in) {
+    return mzv_nexus_gelu_run(ev, out, in[0], circuit);
+}
+
+const mzv_function_recipe mzv_recipe_gelu_nexus = { .lo = -60,
+                                                    .hi = 60,
+                                                    .n_in = 1,
+                                                    .variant = MZV_GELU,
+                                                    .make = nexus_gelu_make,
+                                                    .destroy = nexus_gelu_destroy,
+                                                    .affine = nexus_gelu_affine,
+                                                    .run = nexus_gelu_run,
+                                                    .exact = activation_exact };
 const mzv_function_recipe mzv_recipe_gelu = ACTIVATION(MZV_GELU, 8);
 const mzv_function_recipe mzv_recipe_gelu_wide = ACTIVATION(MZV_GELU, 60);
 const mzv_function_recipe mzv_recipe_gelu_tanh = ACTIVATION(MZV_GELU_TANH, 8);
