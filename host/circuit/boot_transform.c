@@ -2,16 +2,28 @@
 #include "circuit/boot_transform.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/try.h"
 
+#define MAX_OFFSETS (2 * MZV_BOOT_MAX_RADIX - 1)
+
 /* value[(o + reach) m + i]: entry (i, i + o h) of the matrix, -reach <= o <= reach. */
 typedef struct diagonals {
     uint32_t m, h, reach;
+    bool used[MAX_OFFSETS]; /* [o + reach]; the others are zero */
     mzv_complex *value;
 } diagonals;
+
+/* Without the tests for infinities that C asks of its own product. */
+static inline mzv_complex product(mzv_complex a, mzv_complex b) {
+    mzv_complex r;
+    __real__ r = __real__ a * __real__ b - __imag__ a * __imag__ b;
+    __imag__ r = __real__ a * __imag__ b + __imag__ a * __real__ b;
+    return r;
+}
 
 static mzv_complex *row_of(const diagonals *d, int32_t o) {
     return d->value + (size_t)(o + (int32_t)d->reach) * d->m;
@@ -53,17 +65,24 @@ static stage_row stage_at(mzv_boot_direction direction, uint32_t i, uint32_t h) 
     return row;
 }
 
-/* to = stage . from, the stage of half size from->h * s. */
+/* to = stage . from, the stage of half size from->h * s. `from` reaches s less than `to` at most. */
 static void apply_stage(diagonals *to, const diagonals *from, mzv_boot_direction direction, uint32_t s) {
-    const uint32_t m = from->m, h = from->h * s;
-    memset(to->value, 0, (2 * (size_t)to->reach + 1) * m * sizeof *to->value);
+    const uint32_t m = from->m, h = from->h * s, n = 2 * from->reach + 1;
+    memset(to->value, 0, (size_t)n * m * sizeof *to->value);
+    memset(to->used, 0, sizeof to->used);
+    for (uint32_t o = 0; o < n; o++) {
+        if (from->used[o]) to->used[o] = to->used[o + s] = to->used[o - s] = true;
+    }
+#pragma omp parallel for
     for (uint32_t i = 0; i < m; i++) {
         const stage_row row = stage_at(direction, i, h);
-        for (int32_t o = -(int32_t)from->reach; o <= (int32_t)from->reach; o++) {
-            const int32_t up = o + (int32_t)s, down = o - (int32_t)s;
-            row_of(to, o)[i] += row.main * row_of(from, o)[i];
-            if (up <= (int32_t)to->reach) row_of(to, up)[i] += row.up * row_of(from, o)[(i + h) & (m - 1)];
-            if (down >= -(int32_t)to->reach) row_of(to, down)[i] += row.down * row_of(from, o)[(i - h) & (m - 1)];
+        const uint32_t above = (i + h) & (m - 1), below = (i - h) & (m - 1);
+        for (uint32_t o = 0; o < n; o++) {
+            const mzv_complex *x = from->value + (size_t)o * m;
+            if (!from->used[o]) continue;
+            to->value[(size_t)o * m + i] += product(row.main, x[i]);
+            to->value[(size_t)(o + s) * m + i] += product(row.up, x[above]);
+            to->value[(size_t)(o - s) * m + i] += product(row.down, x[below]);
         }
     }
 }
@@ -87,8 +106,8 @@ static mzv_status diagonal(void *user, mzv_complex *slots, uint32_t d) {
     for (uint32_t i = 0; a != NULL && i < g->n_slots; i++) {
         const uint32_t at = i & (g->d.m - 1);
         mzv_complex x = g->factor * (a[at] + (b != NULL ? b[at] : 0));
-        if (g->after != NULL) x *= g->after[i & (g->period - 1)];
-        if (g->before != NULL) x *= g->before[(i + by) & (g->period - 1)];
+        if (g->after != NULL) x = product(x, g->after[i & (g->period - 1)]);
+        if (g->before != NULL) x = product(x, g->before[(i + by) & (g->period - 1)]);
         slots[i] = x;
     }
     return MZV_OK;
@@ -96,7 +115,7 @@ static mzv_status diagonal(void *user, mzv_complex *slots, uint32_t d) {
 
 /* stages[0 .. n-1] are half sizes; h the smallest of them. */
 static mzv_status fill(group *g, const mzv_boot_transform_spec *spec, uint32_t h, uint32_t n) {
-    diagonals even = { spec->n_slots, h, (1u << n) - 1, NULL }, odd = even;
+    diagonals even = { .m = spec->n_slots, .h = h, .reach = (1u << n) - 1 }, odd = even;
     const size_t n_values = (2 * (size_t)even.reach + 1) * spec->n_slots;
     MZV_TRY(MZV_NEW(&even.value, n_values, "stages of a bootstrapping transform"));
     const mzv_status status = MZV_NEW(&odd.value, n_values, "stages of a bootstrapping transform");
@@ -104,6 +123,7 @@ static mzv_status fill(group *g, const mzv_boot_transform_spec *spec, uint32_t h
         mzv_free(even.value);
         return status;
     }
+    even.used[even.reach] = true;
     for (uint32_t i = 0; i < spec->n_slots; i++) row_of(&even, 0)[i] = 1;
     for (uint32_t k = 0; k < n; k++) {
         const uint32_t s = spec->direction == MZV_SLOT_TO_COEFF ? k : n - 1 - k;
@@ -145,9 +165,11 @@ static mzv_status check(const mzv_evaluator *ev, const mzv_boot_transform_spec *
     if (m < 2 || 1u << *log_m != m || m > mzv_evaluator_slots(ev))
         return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u slots, need a power of two, 2 to %u", m,
                         mzv_evaluator_slots(ev));
-    if (spec->n_groups == 0 || spec->n_groups > *log_m || spec->n_groups > MZV_BOOT_MAX_GROUPS)
-        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u groups of %u stages, need 1 to %u", spec->n_groups,
-                        *log_m, *log_m < MZV_BOOT_MAX_GROUPS ? *log_m : MZV_BOOT_MAX_GROUPS);
+    if (spec->n_groups == 0 || spec->n_groups > *log_m || spec->n_groups > MZV_BOOT_MAX_GROUPS ||
+        1u << stages_of(*log_m, spec->n_groups, 0) > MZV_BOOT_MAX_RADIX)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u groups for %u stages, need 1 to %u, of at most %u stages each",
+                        spec->n_groups, *log_m, *log_m < MZV_BOOT_MAX_GROUPS ? *log_m : MZV_BOOT_MAX_GROUPS,
+                        (uint32_t)__builtin_ctz(MZV_BOOT_MAX_RADIX));
     if (spec->level < spec->n_groups || spec->level > mzv_evaluator_max_level(ev))
         return mzv_fail(MZV_ERR_LEVEL, "bootstrapping: a transform of %u levels from level %u of %u",
                         spec->n_groups, spec->level, mzv_evaluator_max_level(ev));

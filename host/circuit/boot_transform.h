@@ -15,6 +15,7 @@ extern "C" {
 #endif
 
 #define MZV_BOOT_MAX_GROUPS 8
+#define MZV_BOOT_MAX_RADIX 256 /* 2^stages of a group */
 
 typedef struct mzv_boot_transform {
     uint32_t n_groups;
