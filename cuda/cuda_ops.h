@@ -8,6 +8,7 @@ extern "C" {
 
 /* device.cu */
 mzv_status mzv_cuda_probe(int device);
+mzv_status mzv_cuda_look(mzv_device_facts *out, int *n_devices, int device);
 mzv_status mzv_cuda_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
 void mzv_cuda_close(mzv_backend *backend);
 const char *mzv_cuda_describe(const mzv_backend *backend);
@@ -15,10 +16,14 @@ mzv_status mzv_cuda_stream_open(mzv_stream **out, mzv_backend *backend);
 void mzv_cuda_stream_close(mzv_stream *s);
 mzv_status mzv_cuda_stream_wait(mzv_stream *s, mzv_stream *earlier);
 mzv_status mzv_cuda_synchronize(mzv_stream *s);
-mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
-void mzv_cuda_free(mzv_stream *s, uint64_t *words);
 mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
 mzv_status mzv_cuda_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
+
+/* memory.cu */
+mzv_status mzv_cuda_limit(mzv_backend *backend, uint64_t n_bytes);
+mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend);
+mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
+void mzv_cuda_free(mzv_stream *s, uint64_t *words);
 
 /* pointwise.cu */
 mzv_status mzv_cuda_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a);

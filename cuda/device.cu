@@ -1,4 +1,4 @@
-/* Devices, streams and memory. Tables belong to the backend object, memory comes from a pool of its own. */
+/* Devices and streams. Tables belong to the backend object; memory.cu has what they allocate. */
 #include "device.cuh"
 #include "base/arena.h"
 
@@ -7,15 +7,48 @@
 
 namespace mzv_cuda {
 
+namespace {
+
+/* After these a process can do nothing more on the device: CUDA answers every call with the same error. */
+bool is_lost(cudaError_t error) {
+    static const int codes[] = { 46, 214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 802 };
+    for (int code : codes)
+        if (static_cast<int>(error) == code) return true;
+    return false;
+}
+
+const char *next_step(cudaError_t error) {
+    return is_lost(error) ? "; the device is lost to this process and what it held is gone: run again, and see "
+                            "`mzv doctor` if it stays so"
+                          : "";
+}
+
+} // namespace
+
+mzv_status fail(const char *call, cudaError_t error) {
+    size_t bytes_free = 0, bytes_total = 0;
+    if (error != cudaErrorMemoryAllocation)
+        return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: error %d, %s%s", call, static_cast<int>(error),
+                        cudaGetErrorString(error), next_step(error));
+    drop(cudaGetLastError()); /* clears the status, which is ours now */
+    drop(cudaMemGetInfo(&bytes_free, &bytes_total));
+    return mzv_fail(MZV_ERR_MEMORY, "cuda: %s: error %d, %s: %zu of %zu bytes of the device are free; use another "
+                    "device or a smaller set of parameters", call, static_cast<int>(error),
+                    cudaGetErrorString(error), bytes_free, bytes_total);
+}
+
+mzv_status fail_launch(const char *op, const Shape &shape, cudaError_t error) {
+    return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s%s", op,
+                    shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
+                    cudaGetErrorString(error), next_step(error));
+}
+
 mzv_status enter(mzv_stream *s) {
     MZV_CUDA_TRY(cudaSetDevice(backend_of(s)->device));
     Stream *stream = stream_of(s);
     const cudaError_t late = stream->late;
     stream->late = cudaSuccess;
-    if (late != cudaSuccess)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: an earlier free failed: error %d, %s", static_cast<int>(late),
-                        cudaGetErrorString(late));
-    return MZV_OK;
+    return late == cudaSuccess ? MZV_OK : fail("an earlier free", late);
 }
 
 } // namespace mzv_cuda
@@ -25,6 +58,8 @@ using namespace mzv_cuda;
 namespace {
 
 enum class Variant { kBest, kInteger, kFp64 };
+
+constexpr int kMinMajor = 8; /* compute capability: what the kernels are built for */
 
 mzv_status parse_variant(Variant *out, const char *name) {
     if (name == nullptr)
@@ -39,15 +74,14 @@ mzv_status parse_variant(Variant *out, const char *name) {
     return MZV_OK;
 }
 
-mzv_status select_device(int device) {
+mzv_status select_device(int *out, int device) {
     int n_devices = 0;
     const cudaError_t error = cudaGetDeviceCount(&n_devices);
     if (error == cudaErrorInsufficientDriver || error == cudaErrorNoDevice)
         return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: no device: error %d, %s; use the backend \"cpu\"",
                         static_cast<int>(error), cudaGetErrorString(error));
-    if (error != cudaSuccess)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: cudaGetDeviceCount: error %d, %s", static_cast<int>(error),
-                        cudaGetErrorString(error));
+    if (error != cudaSuccess) return fail("cudaGetDeviceCount", error);
+    *out = n_devices;
     if (device < 0 || device >= n_devices)
         return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: device %d asked for, %d present (numbered from 0)", device,
                         n_devices);
@@ -61,9 +95,9 @@ bool fp64_is_fast(int major, int minor) { return minor == 0 && (major == 8 || ma
 mzv_status read_capability(int device, int *major, int *minor) {
     MZV_CUDA_TRY(cudaDeviceGetAttribute(major, cudaDevAttrComputeCapabilityMajor, device));
     MZV_CUDA_TRY(cudaDeviceGetAttribute(minor, cudaDevAttrComputeCapabilityMinor, device));
-    if (*major < 8)
-        return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: device %d has compute capability %d.%d, need 8.0", device,
-                        *major, *minor);
+    if (*major < kMinMajor)
+        return mzv_fail(MZV_ERR_NO_DEVICE, "cuda: device %d has compute capability %d.%d, need %d.0", device,
+                        *major, *minor, kMinMajor);
     return MZV_OK;
 }
 
@@ -76,20 +110,9 @@ mzv_status read_limits(Backend *be) {
     return MZV_OK;
 }
 
-mzv_status create_pool(Backend *be) {
-    cudaMemPoolProps properties = {};
-    properties.allocType = cudaMemAllocationTypePinned;
-    properties.location.type = cudaMemLocationTypeDevice;
-    properties.location.id = be->device;
-    MZV_CUDA_TRY(cudaMemPoolCreate(&be->pool, &properties));
-    uint64_t keep = UINT64_MAX; /* freed memory stays in the pool: no trip to the driver in a run */
-    MZV_CUDA_TRY(cudaMemPoolSetAttribute(be->pool, cudaMemPoolAttrReleaseThreshold, &keep));
-    return MZV_OK;
-}
-
 mzv_status build(Backend *be, const mzv_chain *chain, Variant variant) {
-    int major = 0, minor = 0;
-    MZV_TRY(select_device(be->device));
+    int major = 0, minor = 0, n_devices = 0;
+    MZV_TRY(select_device(&n_devices, be->device));
     be->device_set = true;
     MZV_TRY(read_capability(be->device, &major, &minor));
     snprintf(be->name, sizeof be->name, "cuda/sm_%d%d", major, minor);
@@ -104,9 +127,6 @@ mzv_status build(Backend *be, const mzv_chain *chain, Variant variant) {
     return create_tables(be);
 }
 
-/* What close-like functions may not report: the fault is in the device's state and the next call gives it. */
-void drop(cudaError_t) {}
-
 mzv_status create_queue(Stream *stream, int device) {
     MZV_CUDA_TRY(cudaSetDevice(device));
     MZV_CUDA_TRY(cudaStreamCreateWithFlags(&stream->queue, cudaStreamNonBlocking));
@@ -114,21 +134,29 @@ mzv_status create_queue(Stream *stream, int device) {
     return MZV_OK;
 }
 
-mzv_status out_of_memory(size_t n_words) {
-    size_t bytes_free = 0, bytes_total = 0;
-    drop(cudaGetLastError()); /* clears the status, which is ours now */
-    MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
-    return mzv_fail(MZV_ERR_MEMORY,
-                    "cuda: %zu bytes asked for, %zu of %zu free; use a smaller batch or fewer keys",
-                    n_words * sizeof(uint64_t), bytes_free, bytes_total);
-}
-
 } // namespace
 
 mzv_status mzv_cuda_probe(int device) {
-    int major = 0, minor = 0;
-    MZV_TRY(select_device(device));
+    int major = 0, minor = 0, n_devices = 0;
+    MZV_TRY(select_device(&n_devices, device));
     return read_capability(device, &major, &minor);
+}
+
+mzv_status mzv_cuda_look(mzv_device_facts *out, int *n_devices, int device) {
+    cudaDeviceProp properties;
+    size_t bytes_free = 0, bytes_total = 0;
+    MZV_TRY(select_device(n_devices, device));
+    if (out == nullptr) return MZV_OK;
+    MZV_CUDA_TRY(cudaGetDeviceProperties(&properties, device));
+    MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
+    snprintf(out->name, sizeof out->name, "%.127s", properties.name);
+    snprintf(out->architecture, sizeof out->architecture, "sm_%d%d", properties.major, properties.minor);
+    out->arithmetic = properties.major < kMinMajor                             ? "none"
+                      : fp64_is_fast(properties.major, properties.minor) ? "fp64"
+                                                                         : "integer";
+    out->total_bytes = bytes_total;
+    out->free_bytes = bytes_free;
+    return MZV_OK;
 }
 
 mzv_status mzv_cuda_open(mzv_backend **out, const mzv_chain *chain, int device, const char *variant) {
@@ -202,29 +230,6 @@ mzv_status mzv_cuda_synchronize(mzv_stream *s) {
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(cudaStreamSynchronize(stream_of(s)->queue));
     return MZV_OK;
-}
-
-mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
-    MZV_TRY(enter(s));
-    void *words = nullptr;
-    if (n_words > SIZE_MAX / sizeof **out) return out_of_memory(SIZE_MAX / sizeof **out);
-    const size_t bytes = (n_words == 0 ? 1 : n_words) * sizeof **out;
-    const cudaError_t error =
-        cudaMallocFromPoolAsync(&words, bytes, backend_of(s)->pool, stream_of(s)->queue);
-    if (error == cudaErrorMemoryAllocation) return out_of_memory(n_words);
-    if (error != cudaSuccess)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: cudaMallocFromPoolAsync of %zu bytes: error %d, %s", bytes,
-                        static_cast<int>(error), cudaGetErrorString(error));
-    *out = static_cast<uint64_t *>(words);
-    return MZV_OK;
-}
-
-void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
-    if (words == nullptr) return;
-    const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
-    const cudaError_t freed = cudaFreeAsync(words, stream_of(s)->queue); /* whatever came before */
-    const cudaError_t error = selected != cudaSuccess ? selected : freed;
-    if (error != cudaSuccess) stream_of(s)->late = error;
 }
 
 mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words) {

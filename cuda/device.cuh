@@ -25,6 +25,7 @@ struct Backend {
     size_t shared_bytes;   /* shared memory that one block may have */
     uint32_t n_processors; /* multiprocessors */
     cudaMemPool_t pool;
+    uint64_t max_bytes, table_bytes; /* what the user allows, 0: all there is; tables, not of the pool */
     void *twiddles, *constants; /* device, the blocks of device_tables */
     DeviceTables device_tables;
     mzv_cuda_tables tables;
@@ -55,6 +56,12 @@ inline Target target(mzv_poly r) { return { r.base, r.stride }; }
 
 /* Makes the stream's device current and reports what an earlier `free` could not. Starts every operation. */
 mzv_status enter(mzv_stream *s) MZV_MUST_CHECK;
+
+/* What close-like functions may not report: the fault is in the device's state and the next call gives it. */
+inline void drop(cudaError_t) {}
+
+/* memory.cu */
+mzv_status create_pool(Backend *be) MZV_MUST_CHECK;
 
 /* tables.cu. `destroy_tables` also takes what `create_tables` left when it failed. */
 mzv_status create_tables(Backend *be) MZV_MUST_CHECK;

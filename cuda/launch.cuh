@@ -26,6 +26,9 @@ struct Shape {
 /* What a block may have without asking. */
 constexpr size_t kSharedBytes = 48 << 10;
 
+/* As `fail`, naming the operation and the shape. */
+mzv_status fail_launch(const char *op, const Shape &shape, cudaError_t error) MZV_MUST_CHECK;
+
 /* Queues kernel(args); nothing to do where the grid is empty. */
 template <class Args>
 mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cudaStream_t queue,
@@ -37,10 +40,7 @@ mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cuda
                                           static_cast<int>(shape.shared_bytes)));
     MZV_CUDA_LAUNCH(kernel, shape.grid, dim3(shape.threads), shape.shared_bytes, queue, args);
     const cudaError_t error = cudaGetLastError();
-    if (error != cudaSuccess)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s",
-                        op, shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
-                        cudaGetErrorString(error));
+    if (error != cudaSuccess) return fail_launch(op, shape, error);
     return MZV_OK;
 }
 

@@ -67,7 +67,7 @@ __device__ __forceinline__ void sum_terms(u128 (&sum)[kBatch][kOutputs][2], cons
 }
 
 template <int kOutputs, int kBatch>
-__global__ __launch_bounds__(kThreads) void sum_kernel(const __grid_constant__ SumArgs args) {
+__global__ __launch_bounds__(kThreads, 1) void sum_kernel(const __grid_constant__ SumArgs args) {
     const Prime &m = args.primes[args.rows.prime[blockIdx.y]];
     const size_t at = (static_cast<size_t>(blockIdx.y) << args.log_n) + word_index();
     u128 sum[kBatch][kOutputs][2] = {};

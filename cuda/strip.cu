@@ -8,8 +8,8 @@ using namespace mzv_cuda;
 namespace {
 
 constexpr uint32_t kMaxGroups = 8, kMaxParts = 4;
-/* A thread has 128 registers, or 255 where it holds 32 words. */
-constexpr uint32_t max_threads(int log_column) { return log_column < 9 ? 512 : 256; }
+/* A thread that holds 16 words may have 168 registers, one with 32 words 255. */
+constexpr uint32_t max_threads(int log_column) { return log_column < 7 ? 512 : log_column < 9 ? 384 : 256; }
 constexpr int kSumsAtOnce = 8; /* words whose sums a thread holds */
 
 struct KernelArgs {
@@ -199,7 +199,7 @@ __device__ __forceinline__ void make_targets(const KernelArgs &args, const Conve
 }
 
 template <class A, int kLog>
-__global__ __launch_bounds__(max_threads(kLog)) void strip_kernel(const __grid_constant__ KernelArgs args) {
+__global__ __launch_bounds__(max_threads(kLog), 1) void strip_kernel(const __grid_constant__ KernelArgs args) {
     MZV_CUDA_SHARED(uint64_t, shared);
     const uint32_t number = blockIdx.y / args.n_parts;
     const Conversion &c = args.strip.conversion[number];

@@ -25,6 +25,7 @@ mzv_status upload_twiddles(Backend *be, unsigned char *staging) {
 mzv_status create_twiddles(Backend *be) {
     const size_t bytes = 2 * mzv_cuda_twiddle_bytes(&be->tables);
     MZV_CUDA_TRY(cudaMalloc(&be->twiddles, be->tables.n_primes * bytes));
+    be->table_bytes += be->tables.n_primes * bytes;
     unsigned char *staging = nullptr;
     MZV_TRY(MZV_NEW(&staging, bytes, "cuda: twiddles"));
     const mzv_status status = upload_twiddles(be, staging);
@@ -55,6 +56,7 @@ mzv_status upload_constants(Backend *be, Constants *staging) {
 
 mzv_status create_constants(Backend *be) {
     MZV_CUDA_TRY(cudaMalloc(&be->constants, sizeof(Constants)));
+    be->table_bytes += sizeof(Constants);
     const Constants *at = static_cast<const Constants *>(be->constants);
     const void *weights = be->tables.fp64 ? static_cast<const void *>(at->weights) : at->inverse;
     be->device_tables = { at->prime, at->inverse,        at->prefix[0], at->prefix_inverse[0],

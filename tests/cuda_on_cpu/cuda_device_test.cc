@@ -156,6 +156,27 @@ struct Scenario {
         return status == MZV_OK ? last : status;
     }
 
+    // Level 4, on polynomials modulo p_0 and q_0.
+    mzv_status compute_fused() {
+        const mzv_basis basis = { 1, 0, 1 };
+        const mzv_poly one = { words, 2 * kN, 1, basis };
+        const mzv_cpoly x[2] = { mzv_view(one), mzv_view(one) }, *keys[1] = { x };
+        mzv_poly r[3] = { one, one, one };
+        for (int t = 0; t < 3; t++) r[t].base += (2 + 2 * t) * kN;
+        const uint32_t galois = 3;
+        const mzv_switch with = { x, 1, nullptr, nullptr, galois };
+        const mzv_poly low[2] = { { r[0].base, kN, 1, { 0, 0, 1 } }, { r[1].base, kN, 1, { 0, 0, 1 } } };
+        mzv_poly out[2] = { low[0], low[1] };
+        const mzv_cpoly d = { words + kN, kN, 1, { 0, 0, 1 } };
+        mzv_status status = a->ops->tensor(a, r, x, x);
+        if (status == MZV_OK) status = a->ops->dot(a, r[0], x, x, 2);
+        if (status == MZV_OK) status = a->ops->key_product(a, r, x, x, 1);
+        if (status == MZV_OK) status = a->ops->fold(a, r, x, keys, &galois, 1, 1);
+        if (status == MZV_OK) status = a->ops->key_switch(a, out, d, &with);
+        const mzv_status last = drain(a);
+        return status == MZV_OK ? last : status;
+    }
+
     mzv_status prepare() {
         mzv_status status = mzv_cuda_ops.open(&backend, chain, 0, nullptr);
         if (status == MZV_OK) status = mzv_cuda_ops.stream_open(&a, backend);
@@ -168,6 +189,7 @@ struct Scenario {
     mzv_status run() {
         mzv_status status = prepare();
         if (status == MZV_OK) status = compute();
+        if (status == MZV_OK) status = compute_fused();
         if (words != nullptr) {
             const mzv_status drained = drain(b); // it reads `words`
             if (status == MZV_OK) status = drained;
@@ -189,7 +211,7 @@ TEST_F(CudaDevice, EveryCallMadeToFailInTurn) {
     ASSERT_EQ(n_live(), 0u);
     const long n_calls = device().n_calls;
     EXPECT_GT(n_calls, 60);
-    EXPECT_EQ(device().n_kernels, 14); // 1 + 1 + 2 + 2 + 3 + 3 + 2
+    EXPECT_EQ(device().n_kernels, 14 + 9); // 1 + 1 + 2 + 2 + 3 + 3 + 2, and 4 times 1 + 5
     for (long i = 0; i < n_calls; i++) {
         reset();
         device().fail_at = i;
@@ -251,6 +273,32 @@ TEST_F(CudaDevice, BatchThatNoGridHolds) {
     mzv_cuda_ops.stream_close(scenario.a);
     mzv_cuda_ops.stream_close(scenario.b);
     mzv_cuda_ops.close(scenario.backend);
+}
+
+// A strip of five sources in a ring of 2^15 takes more shared memory than a kernel has without asking.
+TEST_F(CudaDevice, SharedMemoryIsAskedFor) {
+    const uint32_t log_n = 15;
+    const std::vector<uint64_t> primes = make_primes(log_n, 14, { 49, 48 });
+    chain_ = { log_n, 0, 14, primes.data() };
+    mzv_backend *backend = nullptr;
+    mzv_stream *s = nullptr;
+    uint64_t *words = nullptr;
+    ASSERT_EQ(mzv_cuda_ops.open(&backend, &chain_, 0, nullptr), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_cuda_ops.stream_open(&s, backend), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_scratch_reserve(s, size_t(5) << log_n), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_cuda_ops.alloc(s, &words, size_t(19) << log_n), MZV_OK) << mzv_last_error();
+    const std::vector<uint64_t> zeros(size_t(19) << log_n, 0);
+    ASSERT_EQ(mzv_cuda_ops.upload(s, words, zeros.data(), zeros.size()), MZV_OK) << mzv_last_error();
+    const mzv_cpoly a = { words, 0, 1, { 0, 0, 5 } };
+    const mzv_poly r = { words + (size_t(5) << log_n), 0, 1, { 0, 0, 14 } };
+    device().fail_call = "cudaFuncSetAttribute";
+    EXPECT_EQ(mzv_cuda_ops.mod_up(s, r, a), MZV_ERR_DEVICE);
+    EXPECT_TRUE(last_error_has("cudaFuncSetAttribute")) << mzv_last_error();
+    EXPECT_EQ(mzv_cuda_ops.mod_up(s, r, a), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(mzv_cuda_ops.synchronize(s), MZV_OK) << mzv_last_error();
+    mzv_cuda_ops.free(s, words);
+    mzv_cuda_ops.stream_close(s);
+    mzv_cuda_ops.close(backend);
 }
 
 // Two devices in turn from one thread: every call has to make its own device current.

@@ -18,6 +18,7 @@ struct FakeEvent {
 };
 struct FakePool {
     int device;
+    uint64_t used = 0, high = 0; // bytes
 };
 
 namespace {
@@ -29,6 +30,7 @@ constexpr cudaError_t kInvalidHandle = static_cast<cudaError_t>(400);
 
 cuda_on_cpu::Device machine;
 std::map<unsigned char *, size_t> memory;
+std::map<void *, FakePool *> pool_of; // blocks that came from a pool
 std::set<FakeStream *> streams;
 std::set<FakeEvent *> events;
 std::set<FakePool *> pools;
@@ -96,6 +98,11 @@ cudaError_t allocate(void **out, size_t bytes) {
 }
 
 void release(void *block) {
+    const auto from = pool_of.find(block);
+    if (from != pool_of.end()) {
+        from->second->used -= memory[static_cast<unsigned char *>(block)];
+        pool_of.erase(from);
+    }
     if (memory.erase(static_cast<unsigned char *>(block)) == 0) die("free of what was not allocated");
     free(block);
 }
@@ -204,6 +211,13 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
     return cudaErrorInvalidValue;
 }
 
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
+    FAIL_ON_DEMAND();
+    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    *out = cudaDeviceProp { "stand-in for a GPU, on the CPU", machine.major, machine.minor };
+    return cudaSuccess;
+}
+
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
     FAIL_ON_DEMAND();
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || value > machine.shared_bytes)
@@ -215,7 +229,7 @@ cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *properties) {
     FAIL_ON_DEMAND();
     if (properties->location.type != cudaMemLocationTypeDevice) return cudaErrorInvalidValue;
-    *pool = new FakePool { properties->location.id };
+    *pool = new FakePool { properties->location.id, 0, 0 };
     pools.insert(*pool);
     return cudaSuccess;
 }
@@ -223,6 +237,13 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *prope
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void *) {
     FAIL_ON_DEMAND();
     return pools.count(pool) != 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
+    FAIL_ON_DEMAND();
+    if (pools.count(pool) == 0 || attribute == cudaMemPoolAttrReleaseThreshold) return cudaErrorInvalidValue;
+    *static_cast<uint64_t *>(value) = attribute == cudaMemPoolAttrUsedMemHigh ? pool->high : pool->used;
+    return cudaSuccess;
 }
 
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool) {
@@ -254,7 +275,12 @@ cudaError_t cudaFree(void *block) {
 cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
     FAIL_ON_DEMAND();
     if (!usable(stream) || pools.count(pool) == 0 || pool->device != stream->device) return kInvalidHandle;
-    return allocate(out, bytes);
+    const cudaError_t error = allocate(out, bytes);
+    if (error != cudaSuccess) return error;
+    pool_of[*out] = pool;
+    pool->used += bytes;
+    pool->high = pool->used > pool->high ? pool->used : pool->high;
+    return cudaSuccess;
 }
 
 cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {

@@ -6,7 +6,9 @@
 
 namespace cuda_on_cpu {
 
-void restart_machine();        // forgets orders, failures and counts
+void restart_machine(); // forgets orders, failures and counts
+// What the machine opened next has, until it is restarted; a real device has what it has.
+void use_limits(int shared_bytes, int n_processors);
 void use_order(Order order);   // in which threads run from now on; a real device chooses itself
 long kernels_launched();       // in all; -1: a real device cannot say
 bool kernels_ran_since_last(); // whether any kernel ran since the last call; a real device cannot say no

@@ -5,6 +5,11 @@ namespace cuda_on_cpu {
 
 void restart_machine() { reset(); }
 
+void use_limits(int shared_bytes, int n_processors) {
+    device().shared_bytes = shared_bytes;
+    device().n_processors = n_processors;
+}
+
 void use_order(Order order) { device().order = order; }
 
 long kernels_launched() { return device().n_launches; }

@@ -17,9 +17,11 @@ std::vector<uint64_t> make_primes(uint32_t log_n, uint32_t n, const std::vector<
     return primes;
 }
 
-Pair::Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant)
+Pair::Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant,
+           const Limits *limits)
     : primes_(make_primes(log_n, n_p + n_q, bits)), chain_ { log_n, n_p, n_q, primes_.data() } {
     restart_machine();
+    if (limits != nullptr) use_limits(limits->shared_bytes, limits->n_processors);
     EXPECT_EQ(mzv_cpu_ops.open(&cpu_backend_, &chain_, 0, "scalar"), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cuda_ops.open(&cuda_backend_, &chain_, 0, variant), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cpu_ops.stream_open(&cpu, cpu_backend_), MZV_OK) << mzv_last_error();

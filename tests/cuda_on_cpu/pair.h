@@ -25,9 +25,15 @@ struct Shape {
 // What fills a row: uniform residues, or one of a few words that sit on the edges of the arithmetic.
 enum class Fill { kUniform, kEdges, kHalfDown, kHalfUp, kLargest };
 
+// Shared memory of a block and multiprocessors of the machine.
+struct Limits {
+    int shared_bytes, n_processors;
+};
+
 class Pair {
   public:
-    Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant);
+    Pair(uint32_t log_n, uint32_t n_p, uint32_t n_q, const std::vector<uint32_t> &bits, const char *variant,
+         const Limits *limits = nullptr);
     ~Pair();
     Pair(const Pair &) = delete;
     Pair &operator=(const Pair &) = delete;

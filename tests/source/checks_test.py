@@ -126,5 +126,45 @@ class Measure(unittest.TestCase):
         self.assertRegex(output, r"parameters, most +2 ")
 
 
+class Registers(unittest.TestCase):
+    TABLE = "# Registers.\nnvcc 13.0\nkernel sm_80 sm_90\na_kernel 40 41\n"
+
+    @staticmethod
+    def entry(name, arch, registers, stores=0):
+        return (f"ptxas info    : Compiling entry function '{name}' for '{arch}'\nptxas info    : Function properties for x\n"
+                f"    0 bytes stack frame, {stores} bytes spill stores, 0 bytes spill loads\n"
+                f"ptxas info    : Used {registers} registers, used 1 barriers\n")
+
+    def check(self, usage, status, message, nvcc="13.0"):
+        with tempfile.TemporaryDirectory() as folder:
+            table, obj = pathlib.Path(folder, "table"), pathlib.Path(folder, "a.cu.o")
+            table.write_text(self.TABLE, encoding="utf-8")
+            if usage is not None:
+                pathlib.Path(folder, "a.cu.o.usage").write_text(usage, encoding="utf-8")
+            done = subprocess.run([sys.executable, str(CI / "check_registers.py"), "--nvcc", nvcc, table, obj, "b.c.o"],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            self.assertIn(message, done.stdout + done.stderr)
+
+    def test_within_the_budget(self):
+        both = self.entry("a_kernel", "sm_80", 40) + self.entry("a_kernel", "sm_90", 30)
+        self.check(both, 0, "2 kernels compared, 0 faults")
+        self.check(self.entry("a_kernel", "sm_90", 41), 0, "1 kernels compared, 0 faults")  # built for one architecture
+
+    def test_over_it(self):
+        self.check(self.entry("a_kernel", "sm_90", 42), 1, "a_kernel, sm_90: 42 registers, at most 41")
+
+    def test_a_spill(self):
+        self.check(self.entry("a_kernel", "sm_90", 40, 8), 1, "a_kernel, sm_90: 8 bytes spilled, need 0")
+
+    def test_kernels_on_one_side_only(self):
+        self.check(self.entry("b_kernel", "sm_90", 40), 1, "b_kernel, sm_90: not in the table")
+        self.check(self.entry("b_kernel", "sm_90", 40), 1, "a_kernel, sm_90: in the table, not built")
+
+    def test_nothing_to_compare(self):
+        self.check(None, 1, "not there")
+        self.check(self.entry("a_kernel", "sm_90", 99), 77, "not compared", "12.9")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,105 @@
+/* Device memory: a pool of the backend object, in stream order, below a limit that the user sets. Operations do not
+ * allocate: what they need is in the arena of their stream (backend/scratch.c). */
+#include "device.cuh"
+
+using namespace mzv_cuda;
+
+namespace {
+
+mzv_status read_pool(uint64_t *out, const Backend *be, cudaMemPoolAttr attribute) {
+    MZV_CUDA_TRY(cudaMemPoolGetAttribute(be->pool, attribute, out));
+    return MZV_OK;
+}
+
+/* Freed memory stays in the pool, up to the limit: no trip to the driver in a run. */
+mzv_status keep_freed(const Backend *be) {
+    uint64_t keep = be->max_bytes == 0 ? UINT64_MAX : be->max_bytes;
+    MZV_CUDA_TRY(cudaMemPoolSetAttribute(be->pool, cudaMemPoolAttrReleaseThreshold, &keep));
+    return MZV_OK;
+}
+
+mzv_status out_of_memory(size_t bytes) {
+    size_t bytes_free = 0, bytes_total = 0;
+    drop(cudaGetLastError()); /* clears the status, which is ours now */
+    MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
+    return mzv_fail(MZV_ERR_MEMORY,
+                    "cuda: %zu bytes needed, %zu of %zu free on the device; use a smaller batch or fewer keys", bytes,
+                    bytes_free, bytes_total);
+}
+
+mzv_status above_limit(const Backend *be, uint64_t bytes, uint64_t used) {
+    return mzv_fail(MZV_ERR_MEMORY,
+                    "cuda: %llu bytes needed, %llu of the %llu allowed on the device are free; raise --device-memory "
+                    "(device_bytes_max), or use a smaller batch or fewer keys",
+                    static_cast<unsigned long long>(bytes),
+                    static_cast<unsigned long long>(used < be->max_bytes ? be->max_bytes - used : 0),
+                    static_cast<unsigned long long>(be->max_bytes));
+}
+
+/* What was freed counts until the stream has passed it: where room is short, that is waited for. */
+mzv_status check_limit(mzv_stream *s, uint64_t bytes) {
+    const Backend *be = backend_of(s);
+    uint64_t used = 0;
+    if (be->max_bytes == 0) return MZV_OK;
+    for (int waited = 0; waited < 2; waited++) {
+        if (waited) MZV_CUDA_TRY(cudaStreamSynchronize(stream_of(s)->queue));
+        MZV_TRY(read_pool(&used, be, cudaMemPoolAttrUsedMemCurrent));
+        used += be->table_bytes;
+        if (used <= be->max_bytes && bytes <= be->max_bytes - used) return MZV_OK;
+    }
+    return above_limit(be, bytes, used);
+}
+
+} // namespace
+
+mzv_status mzv_cuda::create_pool(Backend *be) {
+    cudaMemPoolProps properties = {};
+    properties.allocType = cudaMemAllocationTypePinned;
+    properties.location.type = cudaMemLocationTypeDevice;
+    properties.location.id = be->device;
+    MZV_CUDA_TRY(cudaMemPoolCreate(&be->pool, &properties));
+    return keep_freed(be);
+}
+
+mzv_status mzv_cuda_limit(mzv_backend *backend, uint64_t n_bytes) {
+    Backend *be = reinterpret_cast<Backend *>(backend);
+    uint64_t used = 0;
+    MZV_TRY(read_pool(&used, be, cudaMemPoolAttrUsedMemCurrent));
+    used += be->table_bytes;
+    const uint64_t before = be->max_bytes;
+    be->max_bytes = n_bytes;
+    mzv_status status = n_bytes != 0 && used > n_bytes ? above_limit(be, used, 0) : keep_freed(be);
+    if (status != MZV_OK) be->max_bytes = before;
+    return status;
+}
+
+mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend) {
+    const Backend *be = reinterpret_cast<const Backend *>(backend);
+    uint64_t used = 0, peak = 0;
+    MZV_TRY(read_pool(&used, be, cudaMemPoolAttrUsedMemCurrent));
+    MZV_TRY(read_pool(&peak, be, cudaMemPoolAttrUsedMemHigh));
+    *out = { used + be->table_bytes, peak + be->table_bytes, be->max_bytes };
+    return MZV_OK;
+}
+
+mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
+    MZV_TRY(enter(s));
+    void *words = nullptr;
+    if (n_words > SIZE_MAX / sizeof **out) return out_of_memory(SIZE_MAX);
+    const size_t bytes = (n_words == 0 ? 1 : n_words) * sizeof **out;
+    MZV_TRY(check_limit(s, bytes));
+    const cudaError_t error =
+        cudaMallocFromPoolAsync(&words, bytes, backend_of(s)->pool, stream_of(s)->queue);
+    if (error == cudaErrorMemoryAllocation) return out_of_memory(bytes);
+    if (error != cudaSuccess) return fail("cudaMallocFromPoolAsync", error);
+    *out = static_cast<uint64_t *>(words);
+    return MZV_OK;
+}
+
+void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
+    if (words == nullptr) return;
+    const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
+    const cudaError_t freed = cudaFreeAsync(words, stream_of(s)->queue); /* whatever came before */
+    const cudaError_t error = selected != cudaSuccess ? selected : freed;
+    if (error != cudaSuccess) stream_of(s)->late = error;
+}
