@@ -36,6 +36,12 @@ static void print_row(const mzv_circuit_case *c, const mzv_bench_options *o, con
            o->repetitions, report->backend, report->levels, report->levels_left, report->n_bootstraps);
     print_bits("mean_bits", report->mean_error);
     print_bits("worst_bits", report->worst_error);
+    if (report->predicted_mean_bits > 0)
+        printf(", \"predicted_mean_bits\": %.4g, \"predicted_worst_bits\": %.4g", report->predicted_mean_bits,
+               report->predicted_worst_bits);
+    if (report->n_keys > 0)
+        printf(", \"n_keys\": %u, \"key_bytes\": %zu, \"keys_s\": %.4g", report->n_keys, report->key_bytes,
+               report->keys_s);
     printf(", \"peak_rss_bytes\": %" PRIu64 "}\n", (uint64_t)mzv_memory_peak());
     fflush(stdout);
 }
@@ -70,17 +76,23 @@ static mzv_status find_set(mzv_params *out, const mzv_bench_options *o) {
     return MZV_OK;
 }
 
-mzv_status mzv_bench_circuit(const mzv_bench_options *o) {
-    mzv_circuit_site site = { .backend = o->backend };
-    MZV_TRY(find_set(&site.params, o));
-    omp_set_num_threads((int)o->threads);
-    for (const mzv_circuit_case *c = mzv_circuit_cases; c->name; c++) {
+static mzv_status run_cases(const mzv_circuit_case *cases, const mzv_bench_options *o,
+                            const mzv_circuit_site *site) {
+    for (const mzv_circuit_case *c = cases; c->name; c++) {
         if (strncmp(c->name, o->only, strlen(o->only)) != 0) continue;
-        const mzv_status status = run_case(c, o, &site);
+        const mzv_status status = run_case(c, o, site);
         if (status == MZV_ERR_LEVEL)
             fprintf(stderr, "mzv: %s passed over on %s: %s\n", c->name, o->set, mzv_last_error());
         else
             MZV_TRY(status);
     }
     return MZV_OK;
+}
+
+mzv_status mzv_bench_circuit(const mzv_bench_options *o) {
+    mzv_circuit_site site = { .backend = o->backend };
+    MZV_TRY(find_set(&site.params, o));
+    omp_set_num_threads((int)o->threads);
+    MZV_TRY(run_cases(mzv_circuit_cases, o, &site));
+    return run_cases(mzv_boot_cases, o, &site);
 }

@@ -13,6 +13,10 @@ typedef struct mzv_circuit_report {
     uint32_t n_bootstraps;        /* of one run */
     const char *backend;
     double mean_error, worst_error;
+    double predicted_mean_bits, predicted_worst_bits; /* 0: none */
+    uint32_t n_keys;                                  /* 0: not told */
+    size_t key_bytes;
+    double keys_s; /* to make them */
 } mzv_circuit_report;
 
 /* Where cases run: parameters chosen with --set, and the backend. */
@@ -34,8 +38,8 @@ typedef struct mzv_circuit_case {
     const void *recipe; /* what `open` reads */
 } mzv_circuit_case;
 
-/* All cases, in circuit_cases.c; ended by a NULL name. */
-extern const mzv_circuit_case mzv_circuit_cases[];
+/* All cases: functions in circuit_cases.c, bootstraps in circuit_boot.c; ended by a NULL name. */
+extern const mzv_circuit_case mzv_circuit_cases[], mzv_boot_cases[];
 
 /* ---- circuits with random inputs, one result for each slot (circuit_function.c) ---- */
 

@@ -14,6 +14,8 @@ static mzv_status fill_facts(json_t *o, const char *name, const mzv_params *p, c
     MZV_TRY(mzv_json_set(o, "name", json_string(name)));
     MZV_TRY(mzv_json_set(o, "log_n", json_integer(p->log_n)));
     MZV_TRY(mzv_json_set(o, "levels", json_integer(p->n_levels)));
+    MZV_TRY(mzv_json_set(o, "message_levels", json_integer(f->message_levels)));
+    MZV_TRY(mzv_json_set(o, "bootstraps", json_boolean(mzv_params_boots(p))));
     MZV_TRY(mzv_json_set(o, "log_scale", json_integer(p->log_scale)));
     MZV_TRY(mzv_json_set(o, "special", json_integer(p->n_special)));
     MZV_TRY(mzv_json_set(o, "digits", json_integer(f->dnum)));
@@ -49,6 +51,11 @@ static mzv_status put_text(mzv_output *out, const char *name, const mzv_params *
     MZV_TRY(mzv_output_print(out, "N = 2^%u, %u slots, %u levels, scale 2^%u, %u special primes, %u digits\n",
                              p->log_n, 1u << (p->log_n - 1), p->n_levels, p->log_scale, p->n_special,
                              f->dnum));
+    if (mzv_params_boots(p))
+        MZV_TRY(mzv_output_print(out,
+                                 "bootstrapping: %u levels for messages, a bridge, %u for EvalMod at 2^%u, %u for "
+                                 "CoeffToSlot\n",
+                                 f->message_levels, p->n_eval_mod, p->log_eval_mod, p->n_coeff_to_slot));
     MZV_TRY(mzv_output_print(out, "id %s\n", id));
     for (uint32_t i = 0; i < f->n_primes; i++) {
         const bool special = i < p->n_special;
