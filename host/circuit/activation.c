@@ -8,6 +8,8 @@
 #include "math/chebyshev.h"
 
 #define POINTS_PER_NODE 24u
+#define SEARCH_POINTS 8u /* for each node while a degree is searched; misses 1 - MISSED of an extremum at most */
+#define MISSED 0.98078528040323045L /* cos(pi / (2 SEARCH_POINTS)) */
 #define OUTER_POINTS 8192u
 #define MAX_END 0x1p20
 #define STRETCH 2.38110157795229998L /* 3 2^(-1/3) */
@@ -107,8 +109,8 @@ static mzv_affine affine_of(const fit *f) { return mzv_affine_unit(f->a, f->b); 
 /* The largest error over the points where the series has its extrema, on the inner branch where there are
  * extensions, and then over equal steps too, which see the outside. On [-b, b] the error is even or odd: its
  * upper half will do. */
-static double measured(const fit *f) {
-    const uint32_t n = POINTS_PER_NODE * (f->degree + 1) + 1, n_outer = f->extensions > 0 ? OUTER_POINTS : 0;
+static double measured(const fit *f, uint32_t per_node) {
+    const uint32_t n = per_node * (f->degree + 1) + 1, n_outer = f->extensions > 0 ? OUTER_POINTS : 0;
     const mzv_function interval = { NULL, NULL, f->a, f->b };
     const mzv_affine u = affine_of(f);
     long double worst = 0;
@@ -146,7 +148,7 @@ static mzv_status try_degree(fit *f, uint32_t degree) {
         f->coeff[1] += (double)slope_of(f);
     }
     f->degree = degree;
-    f->error = measured(f);
+    f->error = measured(f, SEARCH_POINTS) / (double)MISSED;
     return MZV_OK;
 }
 
@@ -170,7 +172,9 @@ static mzv_status find_degree(bool *found, double *best, fit *f, uint32_t max) {
             low = middle;
     }
     *found = true;
-    return try_degree(f, high);
+    MZV_TRY(try_degree(f, high));
+    f->error = measured(f, POINTS_PER_NODE);
+    return MZV_OK;
 }
 
 /* ------------------------------------------------------------------ planning */

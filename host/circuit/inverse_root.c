@@ -17,6 +17,9 @@
 
 #define PI_L 3.14159265358979323846264338327950288L
 #define POINTS_PER_NODE 24u
+#define SEARCH_POINTS                                                                                        \
+    8u /* for each node while a degree is searched; misses 1 - MISSED of an extremum at most */
+#define MISSED 0.98078528040323045L /* cos(pi / (2 SEARCH_POINTS)) */
 #define MAX_NODES (MZV_POLYNOMIAL_MAX_DEGREE + 1)
 #define SHIFT_OF_WEIGHT 0.3L
 #define BISECTIONS 70u
@@ -129,7 +132,7 @@ static mzv_status fit_nodes(fit *f, uint32_t degree) {
 /* coeff and error for a degree. */
 static mzv_status fit_degree(fit *f, uint32_t degree) {
     const mzv_function g = { interpolant, f, f->spec->lo, f->spec->hi };
-    const uint32_t n = POINTS_PER_NODE * (degree + 1) + 1;
+    const uint32_t n = SEARCH_POINTS * (degree + 1) + 1;
     long double worst = 0;
     f->n = degree + 1;
     if (degree == 1)
@@ -141,7 +144,7 @@ static mzv_status fit_degree(fit *f, uint32_t degree) {
         const long double d = sqrtl(mzv_chebyshev_map(&g, t)) * mzv_chebyshev_value(f->coeff, degree, t);
         worst = fmaxl(worst, fabsl(d - 1));
     }
-    f->error = (double)worst;
+    f->error = (double)(worst / MISSED);
     return MZV_OK;
 }
 
