@@ -24,6 +24,7 @@
  * are given back before the operation returns. No operation allocates. */
 #ifndef MZV_BACKEND_H
 #define MZV_BACKEND_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "mzv/params.h"
@@ -107,7 +108,21 @@ typedef struct mzv_rotations {
     const uint32_t *galois;      /* n_rotations */
     const mzv_diagonal *w;         /* n_sums times n_rotations */
     uint32_t n_digits, n_rotations, n_sums;
+    bool accumulate; /* the sums are added to what is there */
 } mzv_rotations;
+
+/* A device as `mzv devices` shows it. */
+typedef struct mzv_device_facts {
+    char name[128], architecture[16]; /* "NVIDIA H100 80GB HBM3", "sm_90" */
+    const char *arithmetic;           /* what open chooses for chains that allow it: "fp64", "integer" */
+    uint64_t total_bytes, free_bytes;
+} mzv_device_facts;
+
+/* Device memory of one backend object, tables included. */
+typedef struct mzv_device_memory {
+    uint64_t used_bytes, peak_bytes;
+    uint64_t max_bytes; /* 0: no limit was set */
+} mzv_device_memory;
 
 /* Outputs come first. `r` may be the same view as an input of the same basis, and must not overlap it
  * in any other way. */
@@ -115,11 +130,17 @@ struct mzv_backend_ops {
     const char *name;
     /* MZV_OK or MZV_ERR_NO_DEVICE; NULL: every machine has one. What "auto" asks. */
     mzv_status (*probe)(int device);
+    /* How many devices there are, and what number `device` is; out may be NULL. MZV_ERR_NO_DEVICE. NULL: the host. */
+    mzv_status (*look)(mzv_device_facts *out, int *n_devices, int device);
 
     /* `variant` is the arithmetic ("scalar", "avx2", "avx512"; NULL: the best this machine has). */
     mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
     void (*close)(mzv_backend *backend);
     const char *(*describe)(const mzv_backend *backend); /* "cpu/avx2", "cuda/sm_90" */
+    /* From now on tables and allocations take at most n_bytes; 0: what the device has. MZV_ERR_MEMORY if they take
+     * more already. NULL, for both: the host's memory, which is not counted here. */
+    mzv_status (*limit)(mzv_backend *backend, uint64_t n_bytes);
+    mzv_status (*memory)(mzv_device_memory *out, const mzv_backend *backend);
 
     mzv_status (*stream_open)(mzv_stream **out, mzv_backend *backend);
     void (*stream_close)(mzv_stream *s);
@@ -179,7 +200,7 @@ struct mzv_backend_ops {
     /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + P add[t]) / D), d_j the digits of d, sigma: X -> X^galois, D
      * the product of P and the primes that r lacks: ModUp, the inner product and ModDown in one [HK20]. */
     mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
-    /* r[2*g+t] = sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of its
+    /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of its
      * composition, or as many, and N/16 words for each rotation. */
     mzv_status (*rotation_sums)(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 };

@@ -25,6 +25,7 @@ static mzv_status copy_options(mzv_context *ctx, const mzv_options *options) {
 static mzv_status open_backends(mzv_context *ctx, const char *name) {
     MZV_TRY(mzv_backend_find(&ctx->ops, name));
     MZV_TRY(ctx->ops->open(&ctx->backend, &ctx->chain, ctx->options.device, NULL));
+    if (ctx->ops->limit != NULL) MZV_TRY(ctx->ops->limit(ctx->backend, ctx->options.device_bytes_max));
     snprintf(ctx->backend_name, sizeof ctx->backend_name, "%s", ctx->ops->describe(ctx->backend));
     if (ctx->ops == &mzv_cpu_ops) {
         ctx->host = ctx->backend;

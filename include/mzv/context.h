@@ -15,7 +15,7 @@ typedef struct mzv_options {
     const char *backend;       /* "cpu", "cuda"; NULL or "auto" picks the best present */
     int device;                /* index within the backend */
     uint32_t n_threads;        /* 0: as many as OpenMP gives */
-    size_t device_bytes_max;   /* 0: all that is free */
+    size_t device_bytes_max;   /* memory of a GPU this context may take; 0: all that is free */
     void (*log)(void *user, mzv_log_level level, const char *message);
     void *log_user;
 } mzv_options;
