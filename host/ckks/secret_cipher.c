@@ -128,3 +128,32 @@ done:
     mzv_crt_destroy(crt);
     return status;
 }
+
+/* Not `>`: NaN is beyond every limit. */
+static bool beyond(double value, double limit) { return limit > 0 && !(fabs(value) <= limit); }
+
+static mzv_status check_slots(const mzv_complex *slots, size_t n, size_t n_slots, const mzv_decrypt_check *check) {
+    const double imaginary = check->imaginary > 0 ? check->imaginary : check->magnitude;
+    size_t first = n, n_beyond = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!beyond(__real__ slots[i], check->magnitude) && !beyond(__imag__ slots[i], imaginary)) continue;
+        if (n_beyond++ == 0) first = i;
+    }
+    if (n_beyond == 0) return MZV_OK;
+    return mzv_fail(MZV_ERR_RANGE,
+                    "decrypt: slot %zu of ciphertext %zu is %.6g%+.6gi, beyond %g and %gi, as are %zu in all: the "
+                    "computation left its range; run it again, on smaller inputs if this repeats",
+                    first % n_slots, first / n_slots, __real__ slots[first], __imag__ slots[first], check->magnitude,
+                    imaginary, n_beyond);
+}
+
+mzv_status mzv_decrypt_bounded(mzv_complex *slots, const mzv_secret *secret, const mzv_cipher *ct,
+                               const mzv_decrypt_check *check) {
+    if (check == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "decrypt: the check is NULL");
+    if (!(check->magnitude >= 0) || !(check->imaginary >= 0))
+        return mzv_fail(MZV_ERR_ARGUMENT, "decrypt: limits of %g and %gi, need 0 or more", check->magnitude,
+                        check->imaginary);
+    MZV_TRY(mzv_decrypt(slots, secret, ct));
+    const size_t n_slots = (size_t)1 << (secret->ctx->params.log_n - 1);
+    return check_slots(slots, ct->batch * n_slots, n_slots, check);
+}

@@ -43,6 +43,17 @@ MZV_API mzv_status mzv_encrypt_public(mzv_cipher *out, const mzv_public *key, co
 /* Writes batch * n_slots values. */
 MZV_API mzv_status mzv_decrypt(mzv_complex *slots, const mzv_secret *secret, const mzv_cipher *ct) MZV_MUST_CHECK;
 
+/* What the client knows of a result. A bootstrap that failed (docs/bootstrapping.md), or a
+ * message that outgrew its modulus, comes back as values far beyond any magnitude; NaN is out of every range. */
+typedef struct mzv_decrypt_check {
+    double magnitude; /* largest |real part| and |imaginary part|; 0: not checked */
+    double imaginary; /* largest |imaginary part|, where messages are real; 0: as the real part */
+} mzv_decrypt_check;
+/* As mzv_decrypt, then the check. MZV_ERR_RANGE names the first slot beyond it and its size, and how many there are;
+ * the slots are written all the same, and must not be sent to anyone. MZV_ERR_ARGUMENT: limits below 0 or NaN. */
+MZV_API mzv_status mzv_decrypt_bounded(mzv_complex *slots, const mzv_secret *secret, const mzv_cipher *ct,
+                                       const mzv_decrypt_check *check) MZV_MUST_CHECK;
+
 /* Files in the container of docs/container.md; written to a temporary name, synced, renamed. Saving
  * never leaves a partial file; loading checks every rule and the ids before it allocates. */
 MZV_API mzv_status mzv_secret_save(const mzv_secret *secret, const char *path) MZV_MUST_CHECK;
