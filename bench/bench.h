@@ -45,8 +45,9 @@ typedef struct mzv_bench_options {
     bool insecure_toy; /* accept a set below 128 bits */
 } mzv_bench_options;
 
-/* MZV_ERR_ARGUMENT: no such set, or an insecure one. Cases deeper than the set are named on stderr. */
-mzv_status mzv_bench_circuit(const mzv_bench_options *o) MZV_MUST_CHECK;
+/* MZV_ERR_ARGUMENT: no such set, or an insecure one. Cases deeper than the set are named on stderr, and so
+ * are those that fail, *n_failed of them. */
+mzv_status mzv_bench_circuit(const mzv_bench_options *o, uint32_t *n_failed) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

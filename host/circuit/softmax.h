@@ -51,7 +51,9 @@
  *
  * Levels. Each part (mzv_softmax_facts.deepest is that of most levels) begins with mzv_circuit_fresh: any
  * depth works with an evaluator that refreshes, all refreshed slots being at most 1 in size; MZV_ERR_LEVEL
- * without. */
+ * without. Refreshing y adds its error to values that may be as small as 2 / n and are then doubled in every
+ * round left: plans of few rounds suffer least. With errors of deviation 2^-17, refreshed to 16 levels, [-64,
+ * 64] and n = 128, probabilities are off by 2^-8.8 at worst and 2^-15.8 on average. */
 #ifndef MZV_CIRCUIT_SOFTMAX_H
 #define MZV_CIRCUIT_SOFTMAX_H
 #include "circuit/compare.h"

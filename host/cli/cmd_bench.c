@@ -37,20 +37,23 @@ static mzv_status check(const struct suite *suite, const mzv_args *args) {
     return MZV_OK;
 }
 
-static mzv_status call_circuit(const mzv_args *args) {
+static mzv_status call_circuit(const mzv_args *args, int *code) {
+    uint32_t n_failed = 0;
     const mzv_bench_options o = { .set = args->set ? args->set : "n15-leveled",
                                   .only = args->only ? args->only : "",
                                   .backend = strcmp(args->backend, "auto") == 0 ? NULL : args->backend,
                                   .repetitions = args->repetitions,
                                   .threads = args->threads ? args->threads : (uint32_t)omp_get_max_threads(),
                                   .insecure_toy = args->insecure_toy };
-    return mzv_bench_circuit(&o);
+    MZV_TRY(mzv_bench_circuit(&o, &n_failed));
+    *code = n_failed > 0 ? 1 : 0;
+    return MZV_OK;
 }
 
 /* Suites take "all" for what is not named: their operands are a set and the beginning of a case's name. */
 static mzv_status call(const struct suite *suite, const mzv_args *args, int *code) {
     char *argv[] = { (char *)suite->name, (char *)"all", (char *)"", NULL };
-    if (suite->run == NULL) return call_circuit(args);
+    if (suite->run == NULL) return call_circuit(args, code);
     for (uint32_t i = 1; i < args->n_positional; i++) argv[i] = (char *)args->positional[i];
     *code = suite->run(3, argv);
     return MZV_OK;
