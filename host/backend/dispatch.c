@@ -371,6 +371,7 @@ mzv_status mzv_poly_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotation
     MZV_TRY(check_count(op, "rotations", of->n_rotations));
     MZV_TRY(check_count(op, "sums", of->n_sums));
     MZV_TRY(check_pairs(s, op, r, of->n_sums));
+    for (uint32_t k = 0; of->accumulate && k < 2 * of->n_sums; k++) MZV_TRY(verify_r(s, op, r[k]));
     for (uint32_t g = 0; g < of->n_sums; g++) {
         MZV_TRY(check_operand(s, op, r + 2 * (size_t)g, of));
         MZV_TRY(check_rotations(s, op, r + 2 * (size_t)g, of, g));

@@ -179,7 +179,7 @@ static mzv_status add_rotation(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], 
                                uint32_t i) {
     for (uint32_t g = 0; g < of->n_sums; g++) {
         const mzv_diagonal *w = of->w + (size_t)g * of->n_rotations;
-        bool first = true;
+        bool first = !of->accumulate;
         for (uint32_t k = 0; k < i; k++) first = first && !has_weight(&w[k]);
         if (has_weight(&w[i])) MZV_TRY(add_weighted(s, r + 2 * (size_t)g, u, &w[i], first));
         if (has_weight(&w[i]) || !first || i + 1 < of->n_rotations) continue;

@@ -44,8 +44,8 @@ size_t mzv_words_linear(const mzv_shape *shape, const mzv_bsgs *t);
 size_t mzv_words_linear_split(const mzv_shape *shape, const mzv_bsgs *t);
 size_t mzv_words_mod_raise(const mzv_shape *shape); /* level: that of the result */
 
-/* Linear transforms keep either all rotated copies of the operand or all giant accumulators, whichever are
- * fewer: true for the copies. */
+/* Linear transforms keep either all rotated copies of the operand or all giant accumulators: true for the
+ * copies. */
 bool mzv_linear_keeps_babies(const mzv_bsgs *t);
 
 /* Inside of eval_ckks*.c */

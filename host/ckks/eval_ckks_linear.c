@@ -246,29 +246,75 @@ static bool has_before(const mzv_bsgs *t, uint32_t giant, uint32_t end) {
     return false;
 }
 
-/* Every rotation is used on all giants at once and given up. */
-static mzv_status sum_all_giants(linear *l, bool any_moves) {
-    MZV_TRY(hoist(l, any_moves));
-    for (uint32_t b = 0; b < l->t->n_baby; b++) {
-        if (!mzv_bsgs_has_baby(l->t, b)) continue;
-        pair u = pair_at(l, l->n_giant);
-        MZV_TRY(baby_step(l, &u, b));
-        for (uint32_t g = 0; g < l->n_giant; g++) {
-            if (!mzv_bsgs_has(l->t, g, b)) continue;
-            pair sum = pair_at(l, g);
-            sum.empty = !has_before(l->t, g, b);
-            MZV_TRY(add_diagonal(l, &sum, g, b, &u));
-        }
+/* Rotations and sums that one call of the backend takes: views of their keys lie on the stack. */
+enum { MOST_ROTATIONS = 8, MOST_SUMS = 32 };
+
+/* The weight of a giant's sum for one baby. */
+static mzv_diagonal weight_of(const linear *l, uint32_t giant, uint32_t baby) {
+    mzv_diagonal w = { NULL, NULL };
+    if (!mzv_bsgs_has(l->t, giant, baby)) return w;
+    const mzv_plain *p = l->t->diagonal[(size_t)giant * l->t->n_baby + baby];
+    if (p->rows_basis.n_q >= l->extended.n_q && p->rows_basis.n_p >= l->extended.n_p) {
+        w.rows = p->rows;
+    } else {
+        w.integers = (const int64_t *)p->words;
     }
+    return w;
+}
+
+/* The next babies from *baby on that have a diagonal: how many, and the first one behind them. */
+static uint32_t next_babies(const linear *l, uint32_t babies[MOST_ROTATIONS], uint32_t *baby) {
+    uint32_t n = 0;
+    for (; *baby < l->t->n_baby && n < MOST_ROTATIONS; ++*baby)
+        if (mzv_bsgs_has_baby(l->t, *baby)) babies[n++] = *baby;
+    return n;
+}
+
+/* Sums `first` .. of giants take their part of n babies. */
+static mzv_status add_babies(linear *l, uint32_t first, const uint32_t *babies, uint32_t n, bool accumulate) {
+    const uint32_t left = l->n_giant - first, n_sums = left < MOST_SUMS ? left : MOST_SUMS;
+    mzv_cpoly view[MOST_ROTATIONS][2 * MZV_MAX_DIGITS], a[2];
+    const mzv_cpoly *key[MOST_ROTATIONS] = { NULL };
+    uint32_t galois[MOST_ROTATIONS];
+    mzv_diagonal w[MOST_SUMS * MOST_ROTATIONS];
+    mzv_poly r[2 * MOST_SUMS];
+    for (uint32_t i = 0; i < n; i++) {
+        const mzv_ksk *ksk = NULL;
+        galois[i] = baby_galois(l, babies[i]);
+        if (galois[i] == 1) continue;
+        MZV_TRY(mzv_ckks_key(l->ck, &ksk, l->a, galois[i]));
+        mzv_key_at(view[i], ksk, l->extended, l->digits.n);
+        key[i] = view[i];
+    }
+    for (uint32_t g = 0; g < n_sums; g++)
+        for (uint32_t i = 0; i < n; i++) w[g * n + i] = weight_of(l, first + g, babies[i]);
+    for (uint32_t t = 0; t < 2; t++) a[t] = mzv_view(mzv_ckks_part(l->ck, l->a, t, l->a->level));
+    for (uint32_t k = 0; k < 2 * n_sums; k++) r[k] = pair_at(l, first + k / 2).part[k % 2];
+    const mzv_rotations of = { l->digits.digit, a, l->ck->special, key,    galois,
+                               w,               l->digits.n, n, n_sums, accumulate };
+    return mzv_poly_rotation_sums(l->ck->ev.stream, r, &of);
+}
+
+/* Every rotation is used on all giants at once and given up. */
+static mzv_status sum_all_giants(linear *l) {
+    uint32_t babies[MOST_ROTATIONS];
+    MZV_TRY(mzv_keyswitch_mod_up(l->ck->ev.stream, &l->digits,
+                                 mzv_view(mzv_ckks_part(l->ck, l->a, 1, l->a->level)), l->extended.n_p));
+    for (uint32_t first = 0; first < l->n_giant; first += MOST_SUMS)
+        for (uint32_t baby = 0; baby < l->t->n_baby;) {
+            const bool accumulate = baby > 0;
+            const uint32_t n = next_babies(l, babies, &baby);
+            if (n != 0) MZV_TRY(add_babies(l, first, babies, n, accumulate));
+        }
     return MZV_OK;
 }
 
-/* Pair g is the sum of giant step g; the rotation at work comes behind them. */
-static mzv_status run_keeping_giants(linear *l, bool any_moves) {
+/* Pair g is the sum of giant step g. */
+static mzv_status run_keeping_giants(linear *l) {
     mzv_stream *s = l->ck->ev.stream;
-    MZV_TRY(take_pairs(l, l->n_giant + 1));
+    MZV_TRY(take_pairs(l, l->n_giant));
     const size_t mark = mzv_mark(s);
-    MZV_TRY(sum_all_giants(l, any_moves));
+    MZV_TRY(sum_all_giants(l));
     mzv_release(s, mark);
     pair sum = pair_at(l, l->n_giant - 1);
     for (uint32_t g = l->n_giant - 1; g-- > 0;) {
@@ -296,7 +342,7 @@ static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const m
     MZV_TRY(mzv_ckks_room(ck, "linear",
                           im == NULL ? mzv_words_linear(&shape, t) : mzv_words_linear_split(&shape, t)));
     const mzv_status status =
-        mzv_linear_keeps_babies(t) ? run_keeping_babies(&l, any_moves) : run_keeping_giants(&l, any_moves);
+        mzv_linear_keeps_babies(t) ? run_keeping_babies(&l, any_moves) : run_keeping_giants(&l);
     mzv_release(ev->stream, mark);
     return status;
 }

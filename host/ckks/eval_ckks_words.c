@@ -3,8 +3,9 @@
  *
  * Backend temporaries, as an allowance that every backend keeps to: a change of basis takes, for each
  * polynomial of the batch, a row for each source prime, as much again and a row for strips that threads work
- * on, and one row for tables; an automorphism takes one row for its tables; fold takes what its composition
- * takes (backend/fused.c) and that row. */
+ * on, and one row for tables; an automorphism takes one row for its tables; fold and rotation_sums of eight
+ * rotations take what their compositions take (backend/fused.c), the rows of a weight included, and one and two
+ * such rows. */
 #include "ckks/eval_ckks.h"
 
 /* Rows of N words. */
@@ -109,7 +110,10 @@ size_t mzv_words_rotate_sum(const mzv_shape *s, uint32_t n_moving) {
     return words_of(&t, s);
 }
 
-bool mzv_linear_keeps_babies(const mzv_bsgs *t) { return mzv_bsgs_babies(t) <= mzv_bsgs_giants(t); }
+/* Giants go faster (the backend's rotation_sums): copies are kept where that takes less than half of the room. */
+bool mzv_linear_keeps_babies(const mzv_bsgs *t) {
+    return mzv_bsgs_babies(t) == 1 || 2 * mzv_bsgs_babies(t) < mzv_bsgs_giants(t);
+}
 
 /* One plaintext modulo Q_l P; kept values are not lifted, but a transform may mix both. */
 static void diagonal(tally *t, const mzv_shape *s) { borrow(t, s->level + 1 + s->n_special); }
@@ -138,11 +142,11 @@ static tally linear(const mzv_shape *s, const mzv_bsgs *transform) {
     const uint32_t n_baby = mzv_bsgs_babies(transform), n_giant = mzv_bsgs_giants(transform);
     const bool keeps_babies = mzv_linear_keeps_babies(transform);
     tally t = { 0 };
-    take(&t, 2 * rows_qp(s) * (keeps_babies ? n_baby + 1 : n_giant + 1));
+    take(&t, 2 * rows_qp(s) * (keeps_babies ? n_baby + 1 : n_giant));
     const size_t mark = t.used;
-    take(&t, 2 * rows_qp(s));
+    if (keeps_babies) take(&t, 2 * rows_qp(s));
     mod_up(&t, s);
-    if (!keeps_babies) diagonal(&t, s);
+    if (!keeps_babies) borrow(&t, 4 * rows_qp(s) + s->level + 1 + s->n_special + 2); /* rotation_sums */
     t.used = mark;
     if (keeps_babies) diagonal(&t, s);
     if (n_giant > 1) giant_step(&t, s);

@@ -121,7 +121,7 @@ static void clear(const sums *c, uint32_t g, uint32_t row) {
 /* One row of all sums. started[g]: sum g has a term already. */
 static void run_row(const sums *c, room *m, uint32_t row, bool *started) {
     const uint32_t n_rotations = c->of->n_rotations;
-    for (uint32_t g = 0; g < c->of->n_sums; g++) started[g] = false;
+    for (uint32_t g = 0; g < c->of->n_sums; g++) started[g] = c->of->accumulate;
     for (uint32_t first = 0; first < n_rotations; first += c->n_kept) {
         const uint32_t left = n_rotations - first, n = left < c->n_kept ? left : c->n_kept;
         rotate(c, m, first, n, row);

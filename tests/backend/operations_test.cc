@@ -210,13 +210,18 @@ TEST_P(Operations, RotationSumsEqualTheirComposition) {
         if (i % 3 != 1) w[i].rows = any(kAll, 1, 90 + i).base;
         if (i > 8) w[n_rotations + i].integers = reinterpret_cast<const int64_t *>(v);
     }
-    mzv_rotations of = { d.data(), a, c, key.data(), galois.data(), w.data(), 2, n_rotations, n_sums };
+    mzv_rotations of = { d.data(), a, c, key.data(), galois.data(), w.data(), 2, n_rotations, n_sums, false };
     mzv_poly r[2 * n_sums], e[2 * n_sums];
     for (uint32_t k = 0; k < 2 * n_sums; k++) r[k] = take(kAll, batch), e[k] = take(kAll, batch);
     const size_t mark = mzv_mark(s_);
     ASSERT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_OK) << mzv_last_error();
     ASSERT_EQ(mzv_fused_rotation_sums(s_, e, &of), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_mark(s_), mark);
+    of.accumulate = true; // all of it once more
+    ASSERT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_OK) << mzv_last_error();
+    for (uint32_t k = 0; k < 2 * n_sums; k++)
+        ASSERT_EQ(mzv_poly_add(s_, e[k], mzv_view(e[k]), mzv_view(e[k])), MZV_OK);
+    of.accumulate = false;
     for (uint32_t k = 0; k < 2 * n_sums; k++)
         for (size_t word = 0; word < batch * kPrimes * n_; word++)
             ASSERT_EQ(r[k].base[word], e[k].base[word]) << "output " << k << " word " << word;

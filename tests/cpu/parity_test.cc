@@ -203,7 +203,7 @@ mzv_status run_rotation_sums(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t 
                                 { nullptr, nullptr },
                                 { nullptr, nullptr },
                                 { m.cin(1, basis).base, nullptr } };
-    const mzv_rotations of = { d, a, c.data(), key, galois, w, 2, 3, 2 };
+    const mzv_rotations of = { d, a, c.data(), key, galois, w, 2, 3, 2, false };
     return mzv_poly_rotation_sums(s, r, &of);
 }
 
