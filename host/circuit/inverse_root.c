@@ -17,9 +17,9 @@
 
 #define PI_L 3.14159265358979323846264338327950288L
 #define POINTS_PER_NODE 24u
-#define SEARCH_POINTS                                                                                        \
-    8u /* for each node while a degree is searched; misses 1 - MISSED of an extremum at most */
-#define MISSED 0.98078528040323045L /* cos(pi / (2 SEARCH_POINTS)) */
+#define SEARCH_POINTS 8u        /* for each node, while a degree of many nodes is searched */
+#define SMALL_SEARCH_POINTS 64u /* of few */
+#define SMALL_DEGREE 63u
 #define MAX_NODES (MZV_POLYNOMIAL_MAX_DEGREE + 1)
 #define SHIFT_OF_WEIGHT 0.3L
 #define BISECTIONS 70u
@@ -113,39 +113,39 @@ static void best_cubic(long double *alpha, long double *beta, long double a, lon
     *alpha = *beta * s;
 }
 
-/* The line: sqrt(x) p(x) is a cubic of sqrt(x). */
-static void fit_line(fit *f) {
+/* The line: sqrt(x) p(x) is a cubic of sqrt(x), 1 - error at both ends of the interval. */
+static mzv_status fit_line(fit *f) {
     const long double lo = f->spec->lo, hi = f->spec->hi;
     long double alpha, beta;
     best_cubic(&alpha, &beta, sqrtl(lo), sqrtl(hi));
     f->coeff[0] = (double)(alpha - beta * (hi + lo) / 2);
     f->coeff[1] = (double)(-beta * (hi - lo) / 2);
+    f->error = (double)(1 - sqrtl(lo) * (alpha - beta * lo));
+    return MZV_OK;
 }
 
+/* With k points for each node the grid misses at most 1 - cos(pi / 2k) of an extremum. */
 static mzv_status fit_nodes(fit *f, uint32_t degree) {
     const mzv_function g = { interpolant, f, f->spec->lo, f->spec->hi };
+    const uint32_t per_node = degree <= SMALL_DEGREE ? SMALL_SEARCH_POINTS : SEARCH_POINTS;
+    const uint32_t n = per_node * (degree + 1) + 1;
+    long double worst = 0;
     place_nodes(f);
     weigh_nodes(f);
-    return mzv_chebyshev_fit(f->coeff, degree, &g, NULL);
-}
-
-/* coeff and error for a degree. */
-static mzv_status fit_degree(fit *f, uint32_t degree) {
-    const mzv_function g = { interpolant, f, f->spec->lo, f->spec->hi };
-    const uint32_t n = SEARCH_POINTS * (degree + 1) + 1;
-    long double worst = 0;
-    f->n = degree + 1;
-    if (degree == 1)
-        fit_line(f);
-    else
-        MZV_TRY(fit_nodes(f, degree));
+    MZV_TRY(mzv_chebyshev_fit(f->coeff, degree, &g, NULL));
     for (uint32_t i = 0; i < n; i++) {
         const long double t = mzv_chebyshev_point(i, n);
         const long double d = sqrtl(mzv_chebyshev_map(&g, t)) * mzv_chebyshev_value(f->coeff, degree, t);
         worst = fmaxl(worst, fabsl(d - 1));
     }
-    f->error = (double)(worst / MISSED);
+    f->error = (double)(worst / cosl(PI_L / (2 * per_node)));
     return MZV_OK;
+}
+
+/* coeff and error for a degree. */
+static mzv_status fit_degree(fit *f, uint32_t degree) {
+    f->n = degree + 1;
+    return degree == 1 ? fit_line(f) : fit_nodes(f, degree);
 }
 
 /* ------------------------------------------------------------------ the steps */
