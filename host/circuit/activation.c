@@ -8,8 +8,8 @@
 #include "math/chebyshev.h"
 
 #define POINTS_PER_NODE 24u
-#define SEARCH_POINTS 8u /* for each node while a degree is searched; misses 1 - MISSED of an extremum at most */
-#define MISSED 0.98078528040323045L /* cos(pi / (2 SEARCH_POINTS)) */
+#define SEARCH_POINTS 8u            /* for each node, while a degree is searched */
+#define MISSED 0.98078528040323045L /* cos(pi / (2 SEARCH_POINTS)), of an extremum at least is seen */
 #define OUTER_POINTS 8192u
 #define MAX_END 0x1p20
 #define STRETCH 2.38110157795229998L /* 3 2^(-1/3) */

@@ -4,9 +4,8 @@
  *
  * Polynomial. p of degree n interpolates x^-1/2 at the n + 1 points where the phase of a weighted Chebyshev
  * polynomial crosses (k + 1/2) pi (inverse_root.c); d - 1 then alternates n + 1 times with nearly equal
- * sizes, at most about a tenth above the least possible (interpolation at Chebyshev nodes leaves 8 times as
- * much at hi / lo = 1000). The error falls like exp(-2 n sqrt(lo / hi)): a doubled degree, for one level,
- * squares it.
+ * sizes, at most about a fifth above the least possible. The error falls like exp(-2 n sqrt(lo / hi)): a
+ * doubled degree, for one level, squares it.
  *
  * Steps. From |d - 1| <= e a step takes d to alpha d - beta d^3, in two levels. Newton's has alpha = 3/2,
  * beta = 1/2 and leaves 3/2 e^2, all on one side; here alpha and beta make the largest deviation least, about
