@@ -123,36 +123,44 @@ static mzv_status times_hidden(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
     return mzv_mul(ev, out, &value, view);
 }
 
-static mzv_status masked(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_affine u, double dead,
+/* scale a + shift where there is data, `dead` elsewhere. */
+typedef struct placement {
+    mzv_affine u;
+    double dead;
+} placement;
+
+static mzv_status masked(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const placement *p,
                          const mzv_softmax_mask *mask, const mzv_softmax *s) {
-    const double factors[2] = { u.scale, 0 }, terms[2] = { u.shift, dead };
+    const double factors[2] = { p->u.scale, 0 }, terms[2] = { p->u.shift, p->dead };
     if (s->spec.mask == MZV_SOFTMAX_HIDDEN) {
-        const mzv_affine above = { u.scale, u.shift - dead };
+        const mzv_affine above = { p->u.scale, p->u.shift - p->dead };
         MZV_TRY(times_hidden(ev, out, a, above, mask->cipher));
-        return mzv_add_const(ev, out, out, dead);
+        return mzv_add_const(ev, out, out, p->dead);
     }
     MZV_TRY(mzv_copy(ev, out, a));
     MZV_TRY(apply(ev, out, s, mask, MZV_PLAIN_MUL, factors));
     return apply(ev, out, s, mask, MZV_PLAIN_ADD, terms);
 }
 
-static mzv_status place(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_affine u, double dead,
+static mzv_status place(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const placement *p,
                         const mzv_softmax_mask *mask, const mzv_softmax *s) {
-    if (!mzv_softmax_masks(s)) return mzv_affine_run(ev, out, a, u);
+    if (!mzv_softmax_masks(s)) return mzv_affine_run(ev, out, a, p->u);
     const size_t mark = mzv_ev_mark(ev);
-    const mzv_status status = masked(ev, out, a, u, dead, mask, s);
+    const mzv_status status = masked(ev, out, a, p, mask, s);
     mzv_ev_release(ev, mark);
     return status;
 }
 
 mzv_status mzv_softmax_place(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
                              const mzv_softmax_mask *mask, const mzv_softmax *s) {
-    return place(ev, out, x, s->input, s->dead, mask, s);
+    const placement p = { s->input, s->dead };
+    return place(ev, out, x, &p, mask, s);
 }
 
 mzv_status mzv_softmax_keep(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_affine u,
                             const mzv_softmax_mask *mask, const mzv_softmax *s) {
-    return place(ev, out, a, u, 0, mask, s);
+    const placement p = { u, 0 };
+    return place(ev, out, a, &p, mask, s);
 }
 
 /* a + dead_value m - dead_value */
