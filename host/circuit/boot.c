@@ -14,7 +14,7 @@
 #define SPREAD_DEVIATIONS 7.5 /* of a coefficient: exceeded with probability 2^-43 by one of 2^16 */
 #define MAX_REACH 0.06        /* of e: beyond, the sine bends by more than 2 % */
 #define CORRECTED_LEVELS 10   /* of EvalMod, from which it is corrected */
-#define EVAL_MOD_DIVISIONS 28 /* noise of e in units of one division's, real part only */
+#define EVAL_MOD_DIVISIONS 43 /* noise of e in units of one division's: 22.3 (the width) and EvalMod's 37, squares added */
 #define GAIN_MARGIN 2.0
 
 struct mzv_boot {
@@ -36,13 +36,20 @@ static bool slots_first(const mzv_boot *b) { return b->spec.order == MZV_BOOT_SL
 
 /* ---- the plan ---- */
 
+/* `n` radix steps, or as many as there are stages. */
+static uint32_t groups_for(const mzv_boot_spec *s, uint32_t n) {
+    uint32_t log_m = 0;
+    while (s->n_slots >> (log_m + 1) != 0) log_m++;
+    return log_m < n ? log_m : n;
+}
+
 static mzv_status check_spec(mzv_boot_spec *s, const mzv_evaluator *ev) {
     if (!mzv_params_boots(&ev->params))
         return mzv_fail(MZV_ERR_PARAMS, "bootstrapping: the parameters have no levels for it; take n16-boot");
     if (s->n_slots == 0) s->n_slots = ev->n_slots;
     if (s->magnitude == 0) s->magnitude = 1;
     if (s->coefficient == 0) s->coefficient = 1;
-    if (s->n_slot_to_coeff == 0) s->n_slot_to_coeff = 3;
+    if (s->n_slot_to_coeff == 0) s->n_slot_to_coeff = groups_for(s, 3);
     if (s->iterations == 0) s->iterations = 1;
     if (!(s->magnitude > 0 && s->magnitude <= 0x1p20))
         return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: magnitude %g, need 0 to 2^20", s->magnitude);
@@ -56,10 +63,15 @@ static mzv_status check_spec(mzv_boot_spec *s, const mzv_evaluator *ev) {
 }
 
 /* Deviation of e's noise: that of the division at CoeffToSlot's end, at |t| <= 1, magnified by the width, and
- * EvalMod's own, about as much (see eval_mod.c). */
+ * EvalMod's own (see eval_mod.c), its last four levels at a scale of 2^44 against 2^48. */
 static double noise_of_e(const mzv_evaluator *ev) {
     const double scale = ev->facts.scale[ev->max_level - ev->params.n_coeff_to_slot];
     return EVAL_MOD_DIVISIONS * mzv_noise_mod_down(&ev->params, ev->params.n_special + 1, scale);
+}
+
+/* The same after the blocks of few slots are joined, each part from every other block. */
+static double noise_joined(const mzv_boot *b, const mzv_evaluator *ev) {
+    return noise_of_e(ev) * (few_slots(b, ev) ? sqrt(2.0 * b->spec.n_slots / ev->n_slots) : 1);
 }
 
 /* What is left of e's own shape: bend e^power; the sine's third order, or the fifth where that is corrected. */
@@ -94,7 +106,7 @@ static double bound_of(const mzv_boot_spec *s) {
 static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
     const mzv_boot_spec *s = &b->spec;
     const double q0 = (double)ev->facts.primes[ev->params.n_special], whole = q0 / ev->facts.scale[0];
-    const double bound = bound_of(s), noise = noise_of_e(ev);
+    const double bound = bound_of(s), noise = noise_joined(b, ev);
     double power = 0, ratio = fmax(balance(b, noise), bound / MAX_REACH);
     const double bend = bend_of(b, &power);
     b->lift = 1;
@@ -177,10 +189,11 @@ static mzv_complex imaginary(double y) {
 static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     const double q0 = (double)ev->facts.primes[ev->params.n_special];
     const double width = mzv_eval_mod_about(b->eval_mod)->width;
+    const uint32_t n_groups = groups_for(&b->spec, ev->params.n_coeff_to_slot); /* the last ones of these levels */
     mzv_boot_transform_spec spec = { .direction = MZV_COEFF_TO_SLOT,
                                      .n_slots = b->spec.n_slots,
-                                     .level = ev->max_level,
-                                     .n_groups = ev->params.n_coeff_to_slot,
+                                     .level = ev->max_level - ev->params.n_coeff_to_slot + n_groups,
+                                     .n_groups = n_groups,
                                      .factor = ev->facts.scale[ev->max_level] / q0 / (2 * width) };
     if (few_slots(b, ev)) {
         fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(-1));

@@ -32,7 +32,7 @@ typedef struct mzv_boot_spec {
     bool spread;       /* COEFFS_FIRST only */
     double coefficient; /* COEFFS_FIRST without spread: largest |coefficient| of the message, in units of the
                            magnitude; 0: 1, which holds for every message */
-    uint32_t n_slot_to_coeff; /* radix steps of SlotToCoeff; 0: 3 */
+    uint32_t n_slot_to_coeff; /* radix steps of SlotToCoeff; 0: 3, or log2(n_slots) where that is less */
     uint32_t iterations;      /* 1, or 2: what the first left over is bootstrapped again [BCC+22]; 0: 1 */
     bool keep;                /* keep the values of all diagonals: faster, much more memory */
 } mzv_boot_spec;
