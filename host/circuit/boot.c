@@ -25,6 +25,8 @@ struct mzv_boot {
     mzv_eval_mod *eval_mod;
     mzv_plain *before, *after; /* NULL, or: signs at the bottom; parts of SLOTS_FIRST with few slots */
     mzv_fold trace;            /* onto the subring of few slots */
+    double shrink;             /* 1, or what the trace multiplies is divided by it on a spare level: small factors of few
+                                  diagonals would be rounded too coarsely, alike in all blocks */
     int64_t lift;              /* COEFFS_FIRST, not spread: the message times this at level 0 */
     bool corrected;            /* EvalMod: s + s^3 / 6 */
     uint32_t bridge;           /* level that EvalMod ends on */
@@ -197,8 +199,8 @@ static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *wor
                                      .factor = ev->facts.scale[ev->max_level] / q0 / (2 * width) };
     if (few_slots(b, ev)) {
         fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(-1));
-        spec.factor *= (double)b->spec.n_slots / ev->n_slots;
         spec.after = work;
+        *(n_groups < ev->params.n_coeff_to_slot ? &b->shrink : &spec.factor) *= (double)b->spec.n_slots / ev->n_slots;
     }
     return mzv_boot_transform_create(&b->to_slots, ev, &spec);
 }
@@ -241,6 +243,7 @@ static mzv_status make_plains(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work)
 }
 
 static mzv_status make(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
+    b->shrink = 1;
     MZV_TRY(make_to_slots(b, ev, work));
     MZV_TRY(make_to_coeffs(b, ev, work));
     MZV_TRY(make_plains(b, ev, work));
@@ -318,6 +321,7 @@ static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cip
     if (few_slots(b, ev)) {
         MZV_TRY(mzv_ev_take(ev, &projected, ev->max_level, raised->batch));
         MZV_TRY(mzv_fold_run(ev, &projected, raised, &b->trace));
+        if (b->shrink != 1) MZV_TRY(mzv_mul_const(ev, &projected, &projected, b->shrink));
         raised = &projected;
     }
     mzv_cipher *const split[2] = { &parts[0], &parts[1] };
