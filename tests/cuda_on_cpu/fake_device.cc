@@ -88,6 +88,11 @@ bool copy_allowed(const void *to, const void *from, size_t bytes, cudaMemcpyKind
                                           : on_device(from, bytes) && !on_device(to, 1);
 }
 
+void copy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
+    if (kind == cudaMemcpyHostToDevice && machine.on_upload) machine.on_upload(from, bytes);
+    memcpy(to, from, bytes);
+}
+
 cudaError_t allocate(void **out, size_t bytes) {
     void *block = nullptr;
     if (posix_memalign(&block, 256, bytes) != 0) return cudaErrorMemoryAllocation;
@@ -293,7 +298,7 @@ cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
     FAIL_ON_DEMAND();
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
-    memcpy(to, from, bytes);
+    copy(to, from, bytes, kind);
     return cudaSuccess;
 }
 
@@ -302,7 +307,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     FAIL_ON_DEMAND();
     if (!usable(stream)) return kInvalidHandle;
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
-    queue(stream, [to, from, bytes] { memcpy(to, from, bytes); });
+    queue(stream, [to, from, bytes, kind] { copy(to, from, bytes, kind); });
     return cudaSuccess;
 }
 

@@ -1,6 +1,7 @@
 // The device behind cuda_runtime.h: what a test can set and ask.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <string>
 #include "cuda_runtime.h"
 
@@ -16,6 +17,9 @@ struct Device {
     // The next call of this name returns `fail_with`, once.
     std::string fail_call;
     cudaError_t fail_with = cudaErrorLaunchFailure;
+
+    // Sees every copy from the host as it is made; may be empty.
+    std::function<void(const void *from, size_t bytes)> on_upload = {};
 
     long n_calls = 0;    // runtime calls since reset()
     long n_launches = 0; // kernels queued since reset(),

@@ -1,0 +1,90 @@
+// Operations and circuits on ciphertexts: the CUDA backend gives the words that the CPU gives.
+#include <unistd.h>
+
+#include "circuit/polynomial.h"
+#include "cuda_scheme/sides.h"
+#include "observe.h"
+
+namespace cuda_scheme {
+namespace {
+
+const uint32_t kTop = 6;
+
+mzv_test::Request request_all() {
+    mzv_key_request *request = nullptr;
+    EXPECT_EQ(mzv_key_request_create(&request), MZV_OK);
+    EXPECT_EQ(mzv_request_relinearize(request, kTop), MZV_OK);
+    EXPECT_EQ(mzv_request_conjugate(request, kTop), MZV_OK);
+    for (int32_t steps : { 1, 5, -3 }) EXPECT_EQ(mzv_request_rotate(request, steps, kTop), MZV_OK);
+    return mzv_test::Request(request);
+}
+
+class CudaScheme : public testing::Test {
+  protected:
+    void SetUp() override {
+        cuda_on_cpu::restart_machine();
+        cuda_on_cpu::kernels_ran_since_last();
+    }
+    void TearDown() override {
+        EXPECT_TRUE(cuda_on_cpu::kernels_ran_since_last()) << "no kernel ran";
+        sides_.reset();
+        EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
+    }
+
+    using Run = std::function<mzv_status(mzv_evaluator *, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b)>;
+    // out from two ciphertexts at `level`, on both sides.
+    void check(const char *name, const Run &run, uint32_t level = kTop) {
+        SCOPED_TRACE(std::string(name) + " at level " + std::to_string(level));
+        const Sides::Pair a = sides_->encrypted(level, 1, 1), b = sides_->encrypted(level, 1, 2);
+        const Sides::Pair out = sides_->room(level, 1);
+        MZV_OKAY(run(sides_->cpu.ev.get(), out.cpu.get(), a.cpu.get(), b.cpu.get()));
+        MZV_OKAY(run(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), b.cuda.get()));
+        expect_equal(out);
+    }
+
+    std::unique_ptr<Sides> sides_;
+};
+
+TEST_F(CudaScheme, OperationsAtEveryLevelWithKeys) {
+    const mzv_test::Request request = request_all();
+    sides_ = std::make_unique<Sides>(mzv_test::toy(10, kTop, 2), request.get(), 0);
+    for (uint32_t level : { kTop, 4u, 3u, 1u }) {
+        check("mul", [](auto *ev, auto *out, auto *a, auto *b) { return mzv_mul(ev, out, a, b); }, level);
+        check("rotate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_rotate(ev, out, a, -3); }, level);
+    }
+    check("conjugate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_conjugate(ev, out, a); });
+    check("mul_const", [](auto *ev, auto *out, auto *a, auto *) { return mzv_mul_const(ev, out, a, 0.37); });
+    check("mul_i", [](auto *ev, auto *out, auto *a, auto *) { return mzv_mul_i(ev, out, a); });
+    check("drop", [](auto *ev, auto *out, auto *a, auto *) { return mzv_drop(ev, out, a, 2); });
+    check("add, sub", [](auto *ev, auto *out, auto *a, auto *b) {
+        const mzv_status status = mzv_add(ev, out, a, b);
+        return status == MZV_OK ? mzv_sub(ev, out, out, b) : status;
+    });
+    check("rotate_sum", [](auto *ev, auto *out, auto *a, auto *) {
+        const int32_t steps[] = { 1, 5, -3 };
+        return mzv_rotate_sum(ev, out, a, steps, 3);
+    });
+}
+
+TEST_F(CudaScheme, ProductOfABatch) {
+    const mzv_test::Request request = request_all();
+    sides_ = std::make_unique<Sides>(mzv_test::toy(10, kTop, 2), request.get(), 0);
+    const Sides::Pair a = sides_->encrypted(kTop, 3, 1), out = sides_->room(kTop, 3);
+    MZV_OKAY(mzv_mul(sides_->cpu.ev.get(), out.cpu.get(), a.cpu.get(), a.cpu.get()));
+    MZV_OKAY(mzv_mul(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), a.cuda.get()));
+    expect_equal(out);
+}
+
+TEST_F(CudaScheme, PolynomialOfDegree31) {
+    const mzv_test::Request request = request_all();
+    sides_ = std::make_unique<Sides>(mzv_test::toy(11, kTop, 3), request.get(), 16 << 20);
+    double coeff[32];
+    for (int k = 0; k < 32; k++) coeff[k] = (k % 3 - 1) / (1.0 + k);
+    mzv_polynomial *p = nullptr;
+    MZV_OKAY(mzv_polynomial_create(&p, coeff, 31));
+    check("polynomial", [p](auto *ev, auto *out, auto *a, auto *) { return mzv_polynomial_run(ev, out, a, p); });
+    mzv_polynomial_destroy(p);
+}
+
+} // namespace
+} // namespace cuda_scheme
