@@ -24,7 +24,8 @@ enum {
     MZV_CMD_DOCTOR = 1u << 6,
     MZV_CMD_VERSION = 1u << 7,
     MZV_CMD_BENCH = 1u << 8,
-    MZV_CMD_HELP = 1u << 9
+    MZV_CMD_HELP = 1u << 9,
+    MZV_CMD_DEVICES = 1u << 10
 };
 
 /* Every value an option can set. Texts point into argv or the environment. */
@@ -32,8 +33,8 @@ typedef struct mzv_args {
     const char *model, *encrypt, *calibration, *ids, *ids_file, *text;
     const char *mode, *backend, *output, *output_file, *progress;
     const char *expect_params, *save, *set, *only;
-    uint32_t tokens, top_k, threads, window, repetitions;
-    uint64_t seed, noise_seed, memory_max;
+    uint32_t tokens, top_k, threads, window, repetitions, device;
+    uint64_t seed, noise_seed, memory_max, device_memory;
     double temperature, target_error, max_error;
     bool help, timings, insecure_toy;
     uint32_t n_positional;

@@ -29,6 +29,7 @@ mzv_status mzv_cmd_calibrate(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_plan(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_inspect(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_params(mzv_cli *cli) MZV_MUST_CHECK;
+mzv_status mzv_cmd_devices(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_doctor(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_version(mzv_cli *cli) MZV_MUST_CHECK;
 mzv_status mzv_cmd_bench(mzv_cli *cli) MZV_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "mzv/mzv.h"
+#include "backend/backend.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/try.h"
@@ -71,22 +72,30 @@ static void look_at_memory(finding *f, const mzv_args *args) {
 }
 
 static void look_at_cuda(finding *f, const mzv_args *args) {
-    (void)args;
-    const bool device = access("/dev/nvidiactl", F_OK) == 0;
+    const bool driver = access("/dev/nvidiactl", F_OK) == 0;
 #ifdef MZV_WITH_CUDA
-    const mzv_options options = { .backend = "cuda" };
-    mzv_context *ctx = NULL;
-    mzv_params params;
-    f->ok = mzv_params_named(&params, "toy-leveled") == MZV_OK &&
-            mzv_context_create(&ctx, &params, &options) == MZV_OK;
-    snprintf(f->value, sizeof f->value, "%s", f->ok ? mzv_context_backend(ctx) : mzv_last_error());
-    f->next = device ? "see nvidia-smi: driver and device must work"
-                     : "no GPU: ciphertexts are computed on the CPU";
-    mzv_context_destroy(ctx);
+    const mzv_backend_ops *ops = NULL;
+    mzv_device_facts d;
+    char bytes_free[32], bytes_total[32];
+    int n = 0;
+    f->ok = mzv_backend_find(&ops, "cuda") == MZV_OK && ops->look(&d, &n, (int)args->device) == MZV_OK;
+    if (f->ok)
+        snprintf(f->value, sizeof f->value, "device %u of %d: %.60s, %s, %s arithmetic, %s of %s free", args->device, n,
+                 d.name, d.architecture, d.arithmetic,
+                 mzv_size_text(bytes_free, sizeof bytes_free, (double)d.free_bytes),
+                 mzv_size_text(bytes_total, sizeof bytes_total, (double)d.total_bytes));
+    else
+        snprintf(f->value, sizeof f->value, "%s", mzv_last_error());
+    f->next = driver || n > 0 ? "see nvidia-smi: driver and device must work"
+                              : "no GPU: ciphertexts are computed on the CPU";
+    if (!f->ok || strcmp(d.arithmetic, "none") != 0) return;
+    f->ok = false;
+    f->next = "compute capability 8.0 or later is needed; ciphertexts are computed on the CPU";
 #else
-    f->ok = !device;
+    (void)args;
+    f->ok = !driver;
     snprintf(f->value, sizeof f->value, "not in this build%s",
-             device ? ", though there is a GPU" : "; no GPU here");
+             driver ? ", though there is a GPU" : "; no GPU here");
     f->next = "install nvcc and build again to use the GPU";
 #endif
 }

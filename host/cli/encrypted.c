@@ -62,6 +62,8 @@ static void fill_options(mzv_hybrid_options *o, mzv_cli *cli, uint32_t n_tokens_
     o->n_tokens_max = n_tokens_max;
     o->target_error = args->target_error;
     o->backend = args->backend;
+    o->device = (int)args->device;
+    o->device_bytes_max = (size_t)args->device_memory;
     o->n_threads = args->threads;
     o->noise_seed = args->noise_seed;
     o->memory_bytes_max = (size_t)args->memory_max;

@@ -28,6 +28,8 @@ const mzv_command mzv_commands[] = {
       "Times: of the operations on ciphertexts, of all sets or of one and the cases that begin so; of whole "
       "circuits with their precision, which take the options.",
       mzv_cmd_bench },
+    { "devices", MZV_CMD_DEVICES, "", 0, 0, "text|json|jsonl|csv|md",
+      "The GPUs here: name, architecture, memory, arithmetic. Without one: exit code 5.", mzv_cmd_devices },
     { "doctor", MZV_CMD_DOCTOR, "", 0, 0, "text|json|jsonl|csv|md",
       "What this machine offers, and what would make mzv slow here.", mzv_cmd_doctor },
     { "version", MZV_CMD_VERSION, "", 0, 0, "text|json|jsonl", "Version, commit and backends of this build.",

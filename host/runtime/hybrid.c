@@ -47,7 +47,10 @@ static mzv_status make_keys(mzv_hybrid *h) {
 }
 
 static mzv_status open_execute(mzv_hybrid *h) {
-    const mzv_options options = { .backend = h->options.backend, .n_threads = h->options.n_threads };
+    const mzv_options options = { .backend = h->options.backend,
+                                  .device = h->options.device,
+                                  .n_threads = h->options.n_threads,
+                                  .device_bytes_max = h->options.device_bytes_max };
     uint64_t start = mzv_clock_ns();
     MZV_TRY(report(h, "context", 2, 4));
     MZV_TRY(mzv_context_create(&h->ctx, &h->plan.params, &options));

@@ -22,6 +22,8 @@ typedef struct mzv_hybrid_options {
     uint32_t n_tokens_max;   /* longest context of the session; 0: the model's n_positions */
     double target_error;     /* relative l2 of the module's output against float; 0: 3e-4 */
     const char *backend;     /* as mzv_options */
+    int device;              /* as mzv_options */
+    size_t device_bytes_max; /* as mzv_options */
     uint32_t n_threads;
     uint64_t noise_seed;     /* simulate; 0: 1 */
     size_t memory_bytes_max; /* 0: what the machine has available */

@@ -36,7 +36,7 @@ TEST(Commands, HelpOfEachCommand) {
     const Outcome all = run_mzv({ "help" });
     EXPECT_EQ(all.code, 0);
     EXPECT_EQ(all.err, "");
-    for (const char *name : { "run", "generate", "calibrate", "plan", "inspect", "params", "bench", "doctor",
+    for (const char *name : { "run", "generate", "calibrate", "plan", "inspect", "params", "bench", "devices", "doctor",
                               "version", "help" }) {
         EXPECT_NE(all.out.find(std::string("\n  ") + name + " "), std::string::npos) << name;
         const Outcome one = run_mzv({ name, "--help" });
