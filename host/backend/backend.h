@@ -91,10 +91,12 @@ typedef struct mzv_switch {
 } mzv_switch;
 
 /* A factor of sums of rotations: rows over the basis of the sums, or N signed coefficients, |v| < 2^62, to be
- * lifted to it as by lift; both NULL: zero. */
+ * lifted to it as by lift; both NULL: zero. A polynomial in X^(2^log_repeat) has values that come 2^log_repeat
+ * times in turn: then rows, which hold each once, are N >> log_repeat words long, and the integers are given too. */
 typedef struct mzv_diagonal {
     const uint64_t *rows;
     const int64_t *integers;
+    uint32_t log_repeat;
 } mzv_diagonal;
 
 /* Hoisted rotations of one polynomial pair and weighted sums of them, the baby steps of BSGS:

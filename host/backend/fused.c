@@ -159,7 +159,7 @@ static mzv_status add_weighted(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], 
     const size_t mark = mzv_mark(s);
     mzv_cpoly rows = { w->rows, 0, 1, r[0].basis };
     mzv_status status = MZV_OK;
-    if (w->rows == NULL) {
+    if (w->rows == NULL || w->log_repeat > 0) {
         mzv_poly lifted;
         MZV_TRY_GOTO(mzv_take(s, &lifted, 1, r[0].basis), done);
         MZV_TRY_GOTO(mzv_poly_lift(s, lifted, w->integers, 0), done);

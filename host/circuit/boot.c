@@ -247,9 +247,8 @@ static mzv_status make(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     MZV_TRY(make_to_slots(b, ev, work));
     MZV_TRY(make_to_coeffs(b, ev, work));
     MZV_TRY(make_plains(b, ev, work));
-    if (!b->spec.keep) return MZV_OK;
-    MZV_TRY(mzv_boot_transform_keep(&b->to_slots));
-    return mzv_boot_transform_keep(&b->to_coeffs);
+    MZV_TRY(b->spec.keep ? mzv_boot_transform_keep(&b->to_slots) : mzv_boot_transform_keep_compact(&b->to_slots));
+    return b->spec.keep ? mzv_boot_transform_keep(&b->to_coeffs) : mzv_boot_transform_keep_compact(&b->to_coeffs);
 }
 
 void mzv_boot_destroy(mzv_boot *b) {

@@ -34,7 +34,8 @@ typedef struct mzv_boot_spec {
                            magnitude; 0: 1, which holds for every message */
     uint32_t n_slot_to_coeff; /* radix steps of SlotToCoeff; 0: 3, or log2(n_slots) where that is less */
     uint32_t iterations;      /* 1, or 2: what the first left over is bootstrapped again [BCC+22]; 0: 1 */
-    bool keep;                /* keep the values of all diagonals: faster, much more memory */
+    bool keep;                /* keep the values of all diagonals, not only of those that repeat: a little faster,
+                                 a GiB more on n16-boot */
 } mzv_boot_spec;
 
 typedef struct mzv_boot_facts {

@@ -204,6 +204,11 @@ mzv_status mzv_boot_transform_keep(mzv_boot_transform *t) {
     return MZV_OK;
 }
 
+mzv_status mzv_boot_transform_keep_compact(mzv_boot_transform *t) {
+    for (uint32_t i = 0; i < t->n_groups; i++) MZV_TRY(mzv_transform_keep_compact(t->group[i]));
+    return MZV_OK;
+}
+
 /* *last = a after all groups but the last. Temporaries stay taken. */
 static mzv_status run_but_last(mzv_evaluator *ev, const mzv_cipher **last, mzv_cipher room[2], const mzv_cipher *a,
                                const mzv_boot_transform *t) {

@@ -40,7 +40,9 @@ typedef struct mzv_boot_transform_spec {
 mzv_status mzv_boot_transform_create(mzv_boot_transform *out, mzv_evaluator *ev,
                                      const mzv_boot_transform_spec *spec) MZV_MUST_CHECK;
 void mzv_boot_transform_destroy(mzv_boot_transform *t);
+/* The values of all diagonals; or of those that repeat, which are all but those of the largest stages' group. */
 mzv_status mzv_boot_transform_keep(mzv_boot_transform *t) MZV_MUST_CHECK;
+mzv_status mzv_boot_transform_keep_compact(mzv_boot_transform *t) MZV_MUST_CHECK;
 
 /* out = transform of a, n_groups levels below spec.level. */
 mzv_status mzv_boot_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,

@@ -157,6 +157,12 @@ mzv_status mzv_transform_keep(mzv_transform *t) {
     return MZV_OK;
 }
 
+mzv_status mzv_transform_keep_compact(mzv_transform *t) {
+    for (uint32_t d = 0; d < t->n_plain; d++)
+        if (t->bsgs.diagonal[d]) MZV_TRY(mzv_plain_keep_compact(t->bsgs.diagonal[d]));
+    return MZV_OK;
+}
+
 const mzv_transform_facts *mzv_transform_about(const mzv_transform *t) { return &t->facts; }
 
 mzv_status mzv_transform_request(const mzv_transform *t, mzv_key_request *request) {

@@ -47,6 +47,9 @@ const mzv_transform_facts *mzv_transform_about(const mzv_transform *t);
  * prime of each diagonal. Does nothing on clear and count. */
 mzv_status mzv_transform_keep(mzv_transform *t) MZV_MUST_CHECK;
 
+/* Keeps those whose slots repeat (mzv_plain_keep_compact): a small part of that memory. */
+mzv_status mzv_transform_keep_compact(mzv_transform *t) MZV_MUST_CHECK;
+
 /* Rotations by the baby steps used and by the giant step, at the transform's level. */
 mzv_status mzv_transform_request(const mzv_transform *t, mzv_key_request *request) MZV_MUST_CHECK;
 

@@ -72,6 +72,14 @@ mzv_status mzv_ckks_values(mzv_ckks *ck, mzv_cpoly *out, const mzv_plain *p, mzv
     return MZV_OK;
 }
 
+/* The largest r <= log2(n) for which all indices of coefficients that are not zero are multiples of 2^r. */
+static uint32_t common_zeros(const int64_t *coefficient, size_t n) {
+    size_t all = n;
+    for (size_t k = 1; k < n; k++)
+        if (coefficient[k] != 0) all |= k;
+    return (uint32_t)__builtin_ctzll(all);
+}
+
 /* Coefficients of slots, on the backend. */
 static mzv_status upload_coefficients(mzv_ckks *ck, mzv_plain *p, const mzv_complex *slots) {
     mzv_stream *s = ck->ev.stream;
@@ -82,6 +90,7 @@ static mzv_status upload_coefficients(mzv_ckks *ck, mzv_plain *p, const mzv_comp
     MZV_TRY_GOTO(MZV_NEW(&coefficient, n, "coefficients"), done);
     MZV_TRY_GOTO(MZV_NEW(&work, n / 2, "encoding"), done);
     MZV_TRY_GOTO(mzv_encode(ck->ev.ctx->embedding, coefficient, slots, p->scale, work), done);
+    p->log_repeat = common_zeros(coefficient, n);
     MZV_TRY_GOTO(s->ops->alloc(s, &p->words, n), done);
     MZV_TRY_GOTO(s->ops->upload(s, p->words, (const uint64_t *)coefficient, n), done);
     MZV_TRY_GOTO(s->ops->synchronize(s), done);

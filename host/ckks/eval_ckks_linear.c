@@ -251,13 +251,17 @@ enum { MOST_ROTATIONS = 8, MOST_SUMS = 32 };
 
 /* The weight of a giant's sum for one baby. */
 static mzv_diagonal weight_of(const linear *l, uint32_t giant, uint32_t baby) {
-    mzv_diagonal w = { NULL, NULL };
+    mzv_diagonal w = { NULL, NULL, 0 };
     if (!mzv_bsgs_has(l->t, giant, baby)) return w;
     const mzv_plain *p = l->t->diagonal[(size_t)giant * l->t->n_baby + baby];
     if (p->rows_basis.n_q >= l->extended.n_q && p->rows_basis.n_p >= l->extended.n_p) {
         w.rows = p->rows;
-    } else {
-        w.integers = (const int64_t *)p->words;
+        return w;
+    }
+    w.integers = (const int64_t *)p->words;
+    if (p->compact_basis.n_q >= l->extended.n_q && p->compact_basis.n_p >= l->extended.n_p) {
+        w.rows = p->compact;
+        w.log_repeat = p->log_repeat;
     }
     return w;
 }

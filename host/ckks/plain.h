@@ -20,6 +20,9 @@ struct mzv_plain {
     uint64_t *words;
     uint64_t *rows; /* values modulo `rows_basis` where kept (mzv_plain_keep), else NULL */
     mzv_basis rows_basis;
+    uint32_t log_repeat; /* the coefficients are those of X^(k 2^log_repeat): slots of period N / 2 >> log_repeat */
+    uint64_t *compact;   /* values modulo `compact_basis`, each once: N >> log_repeat words a row; or NULL */
+    mzv_basis compact_basis;
 };
 
 /* A plaintext of `ev` without words; counts its bytes. The kinds begin with it. */
@@ -28,6 +31,10 @@ mzv_status mzv_plain_new(mzv_plain **out, mzv_evaluator *ev, uint32_t level, dou
 /* Keeps the values of p modulo q_0 .. q_level, and modulo P too where `special`: later products skip the
  * transforms, for 8N bytes per limb. For use in linear, `special` has to be set. Does nothing on clear. */
 mzv_status mzv_plain_keep(mzv_plain *p, bool special) MZV_MUST_CHECK;
+
+/* The same for slots that repeat, N >> log_repeat words a row, for use in linear; nothing where they do not
+ * (log_repeat below 3). Does nothing on clear and count. */
+mzv_status mzv_plain_keep_compact(mzv_plain *p) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -80,6 +80,13 @@ static void rotate(const sums *c, const room *m, uint32_t first, uint32_t n, uin
                 rotate_row(c, m, rotated_row(c, m, k, b, t), first + k, row, b, t);
 }
 
+/* Every word 2^log_repeat times. */
+static void spread(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n) {
+    const size_t each = (size_t)1 << log_repeat;
+    for (size_t k = 0; k < n >> log_repeat; k++)
+        for (size_t i = 0; i < each; i++) r[k * each + i] = a[k];
+}
+
 /* The weights of sum g for rotations `first` ..: how many there are. */
 static uint32_t collect(const sums *c, room *m, uint32_t g, uint32_t first, uint32_t n, uint32_t row) {
     const mzv_cpu_prime *prime = mzv_cpu_prime_of(c->s, c->r[0].basis, row);
@@ -88,8 +95,10 @@ static uint32_t collect(const sums *c, room *m, uint32_t g, uint32_t first, uint
         const mzv_diagonal w = c->of->w[(size_t)g * c->of->n_rotations + first + k];
         uint64_t *lifted = m->lifted + k * row_words(c);
         if (!has_weight(w) || (c->of->key[first + k] == NULL && row < c->r[0].basis.n_p)) continue;
+        const bool whole = w.rows != NULL && w.log_repeat == 0;
         if (w.rows == NULL) prime->kernels->lift(lifted, w.integers, prime);
-        m->weight[n_terms] = w.rows == NULL ? lifted : w.rows + row * row_words(c);
+        if (w.rows != NULL && !whole) spread(lifted, w.rows + row * (row_words(c) >> w.log_repeat), w.log_repeat, row_words(c));
+        m->weight[n_terms] = whole ? w.rows + row * row_words(c) : lifted;
         m->rotation[n_terms++] = k;
     }
     return n_terms;

@@ -202,7 +202,7 @@ TEST_P(Operations, RotationSumsEqualTheirComposition) {
     uint64_t *v = nullptr;
     ASSERT_EQ(mzv_take_words(s_, &v, n_), MZV_OK);
     ASSERT_EQ(mzv_cpu_ops.upload(s_, v, known_->integers, n_), MZV_OK);
-    std::vector<mzv_diagonal> w(n_sums * n_rotations, mzv_diagonal { nullptr, nullptr });
+    std::vector<mzv_diagonal> w(n_sums * n_rotations, mzv_diagonal { nullptr, nullptr, 0 });
     for (uint32_t i = 0; i < n_rotations; i++) {
         for (uint32_t j = 0; j < 4; j++) keys[i].push_back(any(kAll, 1, 20 + i * j));
         if (i % 7 != 3) key[i] = keys[i].data();
@@ -226,7 +226,7 @@ TEST_P(Operations, RotationSumsEqualTheirComposition) {
         for (size_t word = 0; word < batch * kPrimes * n_; word++)
             ASSERT_EQ(r[k].base[word], e[k].base[word]) << "output " << k << " word " << word;
     // The one rotation without a key, alone: c a in the limbs q, 0 in the special ones.
-    const mzv_diagonal alone = { any(kAll, 1, 1).base, nullptr };
+    const mzv_diagonal alone = { any(kAll, 1, 1).base, nullptr, 0 };
     of.key = key.data() + 3, of.galois = galois.data() + 3, of.w = &alone, of.n_rotations = of.n_sums = 1;
     ASSERT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_OK) << mzv_last_error();
     for (size_t word = 0; word < kPrimes * n_; word++) {

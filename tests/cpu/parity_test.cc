@@ -197,12 +197,12 @@ mzv_status run_rotation_sums(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t 
     for (auto &key : keys)
         for (uint32_t j = 0; j < 4; j++) key.push_back(m.cin(1, basis));
     const mzv_cpoly *key[3] = { keys[0].data(), nullptr, keys[1].data() };
-    const mzv_diagonal w[6] = { { m.cin(1, basis).base, nullptr },
-                                { m.cin(1, basis).base, nullptr },
-                                { nullptr, m.integers(size_t { 1 } << s->log_n) },
-                                { nullptr, nullptr },
-                                { nullptr, nullptr },
-                                { m.cin(1, basis).base, nullptr } };
+    const mzv_diagonal w[6] = { { m.cin(1, basis).base, nullptr, 0 },
+                                { m.cin(1, basis).base, nullptr, 0 },
+                                { nullptr, m.integers(size_t { 1 } << s->log_n), 0 },
+                                { nullptr, nullptr, 0 },
+                                { nullptr, nullptr, 0 },
+                                { m.cin(1, basis).base, nullptr, 0 } };
     const mzv_rotations of = { d, a, c.data(), key, galois, w, 2, 3, 2, false };
     return mzv_poly_rotation_sums(s, r, &of);
 }
