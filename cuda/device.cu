@@ -142,6 +142,16 @@ mzv_status mzv_cuda_probe(int device) {
     return read_capability(device, &major, &minor);
 }
 
+/* FP64 instructions per second: 32 a clock and multiprocessor on compute capability 8.0, 64 later [CUDA C++
+ * Programming Guide, throughput of native arithmetic instructions]. */
+static mzv_status read_fp64_rate(double *out, int device, int major, int minor) {
+    int n_processors = 0, clock_khz = 0;
+    MZV_CUDA_TRY(cudaDeviceGetAttribute(&n_processors, cudaDevAttrMultiProcessorCount, device));
+    MZV_CUDA_TRY(cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, device));
+    *out = fp64_is_fast(major, minor) ? (major == 8 ? 32e3 : 64e3) * n_processors * clock_khz : 0;
+    return MZV_OK;
+}
+
 mzv_status mzv_cuda_look(mzv_device_facts *out, int *n_devices, int device) {
     cudaDeviceProp properties;
     size_t bytes_free = 0, bytes_total = 0;
@@ -149,6 +159,7 @@ mzv_status mzv_cuda_look(mzv_device_facts *out, int *n_devices, int device) {
     if (out == nullptr) return MZV_OK;
     MZV_CUDA_TRY(cudaGetDeviceProperties(&properties, device));
     MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
+    MZV_TRY(read_fp64_rate(&out->fp64_per_s, device, properties.major, properties.minor));
     snprintf(out->name, sizeof out->name, "%.127s", properties.name);
     snprintf(out->architecture, sizeof out->architecture, "sm_%d%d", properties.major, properties.minor);
     out->arithmetic = properties.major < kMinMajor                             ? "none"

@@ -118,6 +118,7 @@ typedef struct mzv_device_facts {
     char name[128], architecture[16]; /* "NVIDIA H100 80GB HBM3", "sm_90" */
     const char *arithmetic;           /* what open chooses for chains that allow it: "fp64", "integer" */
     uint64_t total_bytes, free_bytes;
+    double fp64_per_s; /* FP64 instructions (an FMA is one) at the highest clock; 0 where FP64 is slow */
 } mzv_device_facts;
 
 /* Device memory of one backend object, tables included. */

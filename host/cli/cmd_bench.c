@@ -31,7 +31,7 @@ static mzv_status check(const struct suite *suite, const mzv_args *args) {
         return mzv_fail(MZV_ERR_ARGUMENT, "bench circuit: found operand '%s', need --set and --only",
                         args->positional[1]);
     for (size_t i = 0; suite->run != NULL && i < sizeof names / sizeof names[0]; i++)
-        if (mzv_args_given(args, names[i]))
+        if (mzv_args_given(args, names[i]) && (suite->run != mzv_bench_ops || strcmp(names[i], "backend") != 0))
             return mzv_fail(MZV_ERR_ARGUMENT, "bench %s: --%s is for `mzv bench circuit`", suite->name,
                             names[i]);
     return MZV_OK;
@@ -50,12 +50,12 @@ static mzv_status call_circuit(const mzv_args *args, int *code) {
     return MZV_OK;
 }
 
-/* Suites take "all" for what is not named: their operands are a set and the beginning of a case's name. */
+/* Suites take "all" for what is not named: their operands are a set, the beginning of a case's name, the backend. */
 static mzv_status call(const struct suite *suite, const mzv_args *args, int *code) {
-    char *argv[] = { (char *)suite->name, (char *)"all", (char *)"", NULL };
+    char *argv[] = { (char *)suite->name, (char *)"all", (char *)"", (char *)args->backend, NULL };
     if (suite->run == NULL) return call_circuit(args, code);
     for (uint32_t i = 1; i < args->n_positional; i++) argv[i] = (char *)args->positional[i];
-    *code = suite->run(3, argv);
+    *code = suite->run(4, argv);
     return MZV_OK;
 }
 

@@ -116,11 +116,13 @@ TEST_F(CudaMemory, LookTellsOfEachDevice) {
     EXPECT_EQ(n, 3);
     EXPECT_STREQ(facts.architecture, "sm_89");
     EXPECT_STREQ(facts.arithmetic, "integer"); // FP64 at 1/64 of the rate of FP32
+    EXPECT_EQ(facts.fp64_per_s, 0);
     EXPECT_GT(facts.free_bytes, 0u);
     EXPECT_GT(facts.total_bytes, facts.free_bytes); // the tables are there
     device().minor = 0;
     ASSERT_EQ(mzv_cuda_ops.look(&facts, &n, 0), MZV_OK) << mzv_last_error();
     EXPECT_STREQ(facts.arithmetic, "fp64");
+    EXPECT_EQ(facts.fp64_per_s, 4 * 32 * 1e9); // multiprocessors, a clock, clocks
     device().major = 7;
     ASSERT_EQ(mzv_cuda_ops.look(&facts, &n, 0), MZV_OK) << mzv_last_error();
     EXPECT_STREQ(facts.arithmetic, "none");

@@ -200,6 +200,9 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
     FAIL_ON_DEMAND();
     if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
     switch (attribute) {
+    case cudaDevAttrClockRate:
+        *value = 1000000; // kHz
+        return cudaSuccess;
     case cudaDevAttrMultiProcessorCount:
         *value = machine.n_processors;
         return cudaSuccess;
