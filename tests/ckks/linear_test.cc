@@ -151,6 +151,36 @@ TEST_F(Linear, Batches) {
         for (const bool keep : { false, true }) check(shape, 4, 3, keep);
 }
 
+/* Diagonals of period 8: their values, each kept once, give the same bytes as lifting. */
+TEST_F(Linear, ValuesThatRepeatAreKeptOnce) {
+    const uint32_t level = 4, period = 8;
+    for (const bool first_only : { false, true }) {
+        mzv_bsgs bare = { level, 4, 2, 1, 4, -2, nullptr };
+        mzv_keys *own_keys = keys_for(bare, level);
+        mzv_evaluator *own = nullptr;
+        EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));
+        std::vector<mzv_plain *> plain(8, nullptr);
+        for (uint32_t i = 0; i < 8; i++) {
+            Slots d = random_slots(n, 500 + i);
+            for (uint32_t k = period; k < n; k++) d[k] = d[k - period];
+            EVAL_OK(mzv_plain_create(&plain[i], own, as_c(d), level, MZV_PLAIN_MUL));
+            EXPECT_EQ(plain[i]->log_repeat, (uint32_t)__builtin_ctz(n / period));
+        }
+        bare.diagonal = plain.data();
+        const auto a = encrypted(random_slots(n, 3), level), lifted = cipher(level, 1), kept = cipher(level, 1);
+        EVAL_OK(mzv_linear(own, lifted.get(), a.get(), &bare));
+        const size_t before = mzv_evaluator_counts(own)->plain_bytes;
+        for (uint32_t i = 0; i < 8; i += first_only ? 8 : 1) EVAL_OK(mzv_plain_keep_compact(plain[i]));
+        EXPECT_GT(mzv_evaluator_counts(own)->plain_bytes, before);
+        EXPECT_NE(plain[0]->compact, nullptr);
+        EVAL_OK(mzv_linear(own, kept.get(), a.get(), &bare));
+        EXPECT_EQ(words(kept.get()), words(lifted.get()));
+        for (mzv_plain *p : plain) mzv_plain_destroy(p);
+        mzv_evaluator_destroy(own);
+        mzv_keys_destroy(own_keys);
+    }
+}
+
 /* T + conj(T) and -i (T - conj(T)). */
 TEST_F(Linear, SplitsRealAndImaginaryParts) {
     for (const Shape &shape : { Shape { 4, 2, 1, 4, { 2 }, -3 }, Shape { 2, 4, 1, 2, {}, 0 }, Shape { 1, 1, 1, 1, {}, 0 } }) {
