@@ -48,11 +48,13 @@ RANGED(fold,
        PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key, const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations),
        ARGUMENTS(r, d, key, galois, n_digits, n_rotations))
 RANGED(key_switch, PARAMETERS(mzv_poly r[2], mzv_cpoly d, const mzv_switch *with), ARGUMENTS(r, d, with))
+RANGED(rotation_sums, PARAMETERS(mzv_poly *r, const mzv_rotations *of), ARGUMENTS(r, of))
 
 const mzv_backend_ops mzv_cuda_ops = {
     .name = "cuda",
     .probe = mzv_cuda_probe,
     .look = mzv_cuda_look,
+    .table_bytes = mzv_cuda_table_bytes,
     .open = mzv_cuda_open,
     .close = mzv_cuda_close,
     .describe = mzv_cuda_describe,
@@ -85,4 +87,5 @@ const mzv_backend_ops mzv_cuda_ops = {
     .key_product = key_product,
     .fold = fold,
     .key_switch = key_switch,
+    .rotation_sums = rotation_sums,
 };

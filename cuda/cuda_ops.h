@@ -25,6 +25,9 @@ mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend);
 mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
 void mzv_cuda_free(mzv_stream *s, uint64_t *words);
 
+/* tables.cu */
+uint64_t mzv_cuda_table_bytes(const mzv_chain *chain);
+
 /* pointwise.cu */
 mzv_status mzv_cuda_copy(mzv_stream *s, mzv_poly r, mzv_cpoly a);
 mzv_status mzv_cuda_add(mzv_stream *s, mzv_poly r, mzv_cpoly a, mzv_cpoly b);
@@ -54,6 +57,9 @@ mzv_status mzv_cuda_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d
                                 uint32_t n);
 mzv_status mzv_cuda_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                          const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+
+/* rotations.cu */
+mzv_status mzv_cuda_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 
 /* keyswitch.cu */
 mzv_status mzv_cuda_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);

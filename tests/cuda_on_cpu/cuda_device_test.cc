@@ -156,6 +156,25 @@ struct Scenario {
         return status == MZV_OK ? last : status;
     }
 
+    // One rotation without a key; its weight has to be lifted.
+    mzv_status rotate(const mzv_cpoly *x, mzv_cpoly limb) {
+        const mzv_cpoly parts[2] = { limb, limb }, *key = nullptr;
+        const uint64_t one = 1;
+        const uint32_t galois = 1;
+        mzv_poly r[2] = { { words + 4 * kN, 0, 1, x[0].basis }, { words + 6 * kN, 0, 1, x[0].basis } };
+        mzv_diagonal weight = {};
+        weight.integers = reinterpret_cast<const int64_t *>(words + 2 * kN);
+        mzv_rotations of = {};
+        of.d = x;
+        of.a = parts;
+        of.c = &one;
+        of.key = &key;
+        of.galois = &galois;
+        of.w = &weight;
+        of.n_digits = of.n_rotations = of.n_sums = 1;
+        return a->ops->rotation_sums(a, r, &of);
+    }
+
     // Level 4, on polynomials modulo p_0 and q_0.
     mzv_status compute_fused() {
         const mzv_basis basis = { 1, 0, 1 };
@@ -173,6 +192,7 @@ struct Scenario {
         if (status == MZV_OK) status = a->ops->key_product(a, r, x, x, 1);
         if (status == MZV_OK) status = a->ops->fold(a, r, x, keys, &galois, 1, 1);
         if (status == MZV_OK) status = a->ops->key_switch(a, out, d, &with);
+        if (status == MZV_OK) status = rotate(x, d);
         const mzv_status last = drain(a);
         return status == MZV_OK ? last : status;
     }
@@ -211,7 +231,7 @@ TEST_F(CudaDevice, EveryCallMadeToFailInTurn) {
     ASSERT_EQ(n_live(), 0u);
     const long n_calls = device().n_calls;
     EXPECT_GT(n_calls, 60);
-    EXPECT_EQ(device().n_kernels, 14 + 9); // 1 + 1 + 2 + 2 + 3 + 3 + 2, and 4 times 1 + 5
+    EXPECT_EQ(device().n_kernels, 14 + 12); // 1 + 1 + 2 + 2 + 3 + 3 + 2, and 4 times 1, 5 and 3
     for (long i = 0; i < n_calls; i++) {
         reset();
         device().fail_at = i;

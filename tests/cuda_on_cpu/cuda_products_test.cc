@@ -121,6 +121,110 @@ TEST(CudaProducts, FoldEqualsScalar) {
     }
 }
 
+// A weight of every kind in turn: rows, some of which hold each value once, integers (if any), none; and a
+// rotation without a key now and then.
+struct Rotations {
+    uint32_t n_digits, n_rotations, n_sums, batch;
+    bool integers, accumulates;
+};
+
+struct RotationOperands {
+    Polys r, d, a, w;
+    std::vector<Polys> keys;
+    std::vector<uint64_t> c;
+    std::vector<uint32_t> galois;
+    uint64_t *v_cpu, *v_cuda;       // coefficients of a polynomial in X^4,
+    uint64_t *once_cpu, *once_cuda; // and its values, each of four once
+};
+
+// Values of v over the basis, every fourth of them.
+std::vector<uint64_t> fourth_values(Pair &pair, mzv_basis basis, const uint64_t *v, uint32_t log_n) {
+    const Pair::Poly values = pair.poly({ 1, basis, 0 });
+    EXPECT_EQ(mzv_cpu_ops.lift(pair.cpu, values.cpu, reinterpret_cast<const int64_t *>(v), 0), MZV_OK);
+    std::vector<uint64_t> once;
+    for (size_t k = 0; k < size_t(mzv_basis_size(basis)) << log_n; k += 4) once.push_back(values.cpu.base[k]);
+    return once;
+}
+
+RotationOperands rotation_operands(Pair &pair, const Rotations &c, mzv_basis basis, uint32_t log_n) {
+    const mzv_basis q = { 0, basis.q_first, basis.n_q };
+    const Shape one = { 1, basis, 0 }, whole = { c.batch, basis, 8 };
+    RotationOperands o = {};
+    o.r = polys(pair, 2 * c.n_sums, whole);
+    o.d = polys(pair, c.n_digits, whole, Fill::kLargest);
+    o.a = polys(pair, 2, { c.batch, q, 0 });
+    o.w = polys(pair, c.n_sums * c.n_rotations, one, Fill::kEdges);
+    o.c = pair.constants(q, Fill::kUniform);
+    for (uint32_t i = 0; i < c.n_rotations; i++) {
+        o.keys.push_back(polys(pair, 2 * c.n_digits, one));
+        o.galois.push_back((6 * i + 5) % (2u << log_n));
+    }
+    std::vector<uint64_t> v(size_t(1) << log_n);
+    for (size_t k = 0; k < v.size(); k += 4) v[k] = k % 8 ? k * 0x123456789ab : 0 - k * 0xfedcba98;
+    o.v_cpu = pair.words(v, &o.v_cuda);
+    o.once_cpu = pair.words(fourth_values(pair, basis, o.v_cpu, log_n), &o.once_cuda);
+    return o;
+}
+
+mzv_status run_rotations(mzv_stream *s, mzv_poly *r, bool cuda, const Rotations &c,
+                         const RotationOperands &o) {
+    std::vector<std::vector<mzv_cpoly>> views;
+    std::vector<const mzv_cpoly *> key;
+    std::vector<mzv_diagonal> w;
+    const std::vector<mzv_cpoly> rows = o.w.views(cuda), d = o.d.views(cuda), a = o.a.views(cuda);
+    for (const Polys &one : o.keys) views.push_back(one.views(cuda));
+    for (uint32_t i = 0; i < c.n_rotations; i++) key.push_back(i % 5 == 2 ? nullptr : views[i].data());
+    for (uint32_t k = 0; k < c.n_sums * c.n_rotations; k++) {
+        const bool none = k % 4 == 3 || k / c.n_rotations == 1; // the second sum is of nothing
+        const bool integers = c.integers && k % 4 == 1;
+        const uint64_t *v = cuda ? o.v_cuda : o.v_cpu;
+        mzv_diagonal one = {};
+        if (!none && !integers) one.rows = rows[k].base;
+        if (!none && (integers || k % 4 == 2)) one.integers = reinterpret_cast<const int64_t *>(v);
+        if (!none && k % 4 == 2) {
+            one.rows = cuda ? o.once_cuda : o.once_cpu;
+            one.log_repeat = 2;
+        }
+        w.push_back(one);
+    }
+    mzv_rotations of = {};
+    of.d = d.data();
+    of.a = a.data();
+    of.c = o.c.data();
+    of.key = key.data();
+    of.galois = o.galois.data();
+    of.w = w.data();
+    of.n_digits = c.n_digits;
+    of.n_rotations = c.n_rotations;
+    of.n_sums = c.n_sums;
+    of.accumulate = c.accumulates;
+    return mzv_poly_rotation_sums(s, r, &of);
+}
+
+// 24 rotations and 8 sums are one launch; integers come one rotation at a time.
+TEST(CudaProducts, RotationSumsEqualScalar) {
+    const Rotations cases[] = { { 1, 1, 1, 1, false, false }, { 2, 3, 2, 3, false, true },
+                                { 2, 3, 9, 1, true, false },  { 1, 26, 2, 1, false, false },
+                                { 3, 17, 5, 2, false, true }, { 2, 4, 3, 3, true, true } };
+    for (const char *variant : kVariants) {
+        Pair pair(10, 2, 2, bits_for(variant), variant);
+        for (const Rotations &c : cases) {
+            SCOPED_TRACE(testing::Message() << c.n_digits << " digits, " << c.n_rotations << " rotations, "
+                                            << c.n_sums << " sums, batch " << c.batch);
+            const mzv_basis basis = { 2, 0, static_cast<uint16_t>(1 + c.n_sums % 2) };
+            const RotationOperands o = rotation_operands(pair, c, basis, 10);
+            const size_t n_rows = mzv_basis_size(basis);
+            ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(1024) << 10), MZV_OK) << mzv_last_error();
+            ASSERT_EQ(mzv_scratch_reserve(pair.cuda, (4 * c.batch + 1) * n_rows << 10), MZV_OK);
+            use_order(kOrders[c.n_sums % 3]);
+            expect_halves_equal(pair, o.r, [&](mzv_stream *s, mzv_poly *r, bool cuda) {
+                return run_rotations(s, r, cuda, c, o);
+            });
+            EXPECT_EQ(mzv_mark(pair.cuda), 0u);
+        }
+    }
+}
+
 // One way to switch keys: K special primes, `level` limbs of d, `drop` of which r lacks.
 struct Case {
     uint16_t n_special, level, drop;

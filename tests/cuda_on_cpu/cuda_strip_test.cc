@@ -115,6 +115,20 @@ TEST(CudaLaunches, AreAsFewAsDesigned) {
     expect(1, ops.dot(pair.cuda, r[0], x, x, 2));
     expect(1, ops.key_product(pair.cuda, r, x, x, 1));
     expect(1, ops.fold(pair.cuda, r, x, keys, galois, 1, 3));
+    const mzv_cpoly limbs[2] = { { x[0].base, x[0].stride, 2, { 0, 0, 2 } },
+                                 { x[1].base, x[1].stride, 2, { 0, 0, 2 } } };
+    mzv_diagonal w[3] = {};
+    for (mzv_diagonal &one_weight : w) one_weight.rows = x[1].base;
+    mzv_rotations of = {};
+    of.d = x;
+    of.a = limbs;
+    of.c = one;
+    of.key = keys;
+    of.galois = galois;
+    of.w = w;
+    of.n_digits = of.n_sums = 1;
+    of.n_rotations = 3;
+    expect(1, ops.rotation_sums(pair.cuda, r, &of));
 }
 
 } // namespace
