@@ -91,8 +91,9 @@ typedef struct mzv_switch {
 } mzv_switch;
 
 /* A factor of sums of rotations: rows over the basis of the sums, or N signed coefficients, |v| < 2^62, to be
- * lifted to it as by lift; both NULL: zero. A polynomial in X^(2^log_repeat) has values that come 2^log_repeat
- * times in turn: then rows, which hold each once, are N >> log_repeat words long, and the integers are given too. */
+ * lifted to it as by lift; both NULL: zero. A polynomial in X^(2^log_repeat) has values that come
+ * 2^log_repeat times in turn: then rows, which hold each once, are N >> log_repeat words long, and the
+ * integers are given too. */
 typedef struct mzv_diagonal {
     const uint64_t *rows;
     const int64_t *integers;
@@ -108,7 +109,7 @@ typedef struct mzv_rotations {
     const uint64_t *c;           /* one for each limb of a */
     const mzv_cpoly *const *key; /* n_rotations times 2 n_digits */
     const uint32_t *galois;      /* n_rotations */
-    const mzv_diagonal *w;         /* n_sums times n_rotations */
+    const mzv_diagonal *w;       /* n_sums times n_rotations */
     uint32_t n_digits, n_rotations, n_sums;
     bool accumulate; /* the sums are added to what is there */
 } mzv_rotations;
@@ -133,15 +134,18 @@ struct mzv_backend_ops {
     const char *name;
     /* MZV_OK or MZV_ERR_NO_DEVICE; NULL: every machine has one. What "auto" asks. */
     mzv_status (*probe)(int device);
-    /* How many devices there are, and what number `device` is; out may be NULL. MZV_ERR_NO_DEVICE. NULL: the host. */
+    /* How many devices there are, and what number `device` is; out may be NULL. MZV_ERR_NO_DEVICE. NULL: the
+     * host. */
     mzv_status (*look)(mzv_device_facts *out, int *n_devices, int device);
 
+    /* Device memory that the tables of a chain take, in the faster arithmetic; no device is asked. NULL: not counted. */
+    uint64_t (*table_bytes)(const mzv_chain *chain);
     /* `variant` is the arithmetic ("scalar", "avx2", "avx512"; NULL: the best this machine has). */
     mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
     void (*close)(mzv_backend *backend);
     const char *(*describe)(const mzv_backend *backend); /* "cpu/avx2", "cuda/sm_90" */
-    /* From now on tables and allocations take at most n_bytes; 0: what the device has. MZV_ERR_MEMORY if they take
-     * more already. NULL, for both: the host's memory, which is not counted here. */
+    /* From now on tables and allocations take at most n_bytes; 0: what the device has. MZV_ERR_MEMORY if they
+     * take more already. NULL, for both: the host's memory, which is not counted here. */
     mzv_status (*limit)(mzv_backend *backend, uint64_t n_bytes);
     mzv_status (*memory)(mzv_device_memory *out, const mzv_backend *backend);
 
@@ -203,8 +207,8 @@ struct mzv_backend_ops {
     /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + P add[t]) / D), d_j the digits of d, sigma: X -> X^galois, D
      * the product of P and the primes that r lacks: ModUp, the inner product and ModDown in one [HK20]. */
     mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
-    /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of its
-     * composition, or as many, and N/16 words for each rotation. */
+    /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of
+     * its composition, or as many, and N/16 words for each rotation. */
     mzv_status (*rotation_sums)(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 };
 

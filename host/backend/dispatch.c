@@ -322,7 +322,8 @@ static mzv_status check_pairs(mzv_stream *s, const char *op, mzv_poly *r, uint32
         mzv_poly *pair = r + 2 * (size_t)g;
         MZV_TRY(check_outputs(s, op, pair_names, pair, 2));
         if (!mzv_basis_equal(pair[0].basis, r[0].basis) || pair[0].batch != r[0].batch)
-            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of sum %u differ from those of sum 0", op, g);
+            return mzv_fail(MZV_ERR_ARGUMENT, "%s: basis and batch of sum %u differ from those of sum 0", op,
+                            g);
         for (uint32_t k = 0; k < 4 * g; k++)
             MZV_TRY(mzv_check_apart(s, op, pair_names[k % 2], mzv_view(pair[k % 2]), mzv_view(r[k / 2])));
     }
@@ -376,7 +377,8 @@ mzv_status mzv_poly_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotation
         MZV_TRY(check_operand(s, op, r + 2 * (size_t)g, of));
         MZV_TRY(check_rotations(s, op, r + 2 * (size_t)g, of, g));
     }
-    MZV_TRY(s->ops->rotation_sums != NULL ? s->ops->rotation_sums(s, r, of) : mzv_fused_rotation_sums(s, r, of));
+    MZV_TRY(s->ops->rotation_sums != NULL ? s->ops->rotation_sums(s, r, of)
+                                          : mzv_fused_rotation_sums(s, r, of));
     for (uint32_t k = 0; k < 2 * of->n_sums; k++) MZV_TRY(verify_r(s, op, r[k]));
     return MZV_OK;
 }

@@ -140,7 +140,8 @@ static mzv_status set_zero(mzv_stream *s, mzv_poly r, mzv_cpoly any) {
 }
 
 /* u_i; `sum` is overwritten. */
-static mzv_status rotation(mzv_stream *s, mzv_poly u[2], mzv_poly sum[2], const mzv_rotations *of, uint32_t i) {
+static mzv_status rotation(mzv_stream *s, mzv_poly u[2], mzv_poly sum[2], const mzv_rotations *of,
+                           uint32_t i) {
     for (uint32_t t = 0; t < 2 && of->key[i] == NULL; t++) {
         if (u[t].basis.n_p != 0) MZV_TRY(set_zero(s, special_part(u[t]), of->d[0]));
         MZV_TRY(mzv_poly_mul_const(s, chain_part(u[t], s->log_n), of->a[t], of->c));
@@ -155,7 +156,8 @@ static mzv_status rotation(mzv_stream *s, mzv_poly u[2], mzv_poly sum[2], const 
 static bool has_weight(const mzv_diagonal *w) { return w->rows != NULL || w->integers != NULL; }
 
 /* r += w . u, or r = w . u for the first weight of a sum. */
-static mzv_status add_weighted(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], const mzv_diagonal *w, bool first) {
+static mzv_status add_weighted(mzv_stream *s, mzv_poly *r, const mzv_poly u[2], const mzv_diagonal *w,
+                               bool first) {
     const size_t mark = mzv_mark(s);
     mzv_cpoly rows = { w->rows, 0, 1, r[0].basis };
     mzv_status status = MZV_OK;

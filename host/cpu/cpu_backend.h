@@ -19,8 +19,8 @@ extern "C" {
 /* Words of a row that a fused operation treats at a time, so that they stay in the second-level cache
  * and the prefetchers see runs of several pages. */
 #define MZV_CPU_BLOCK 2048
-/* Base conversions and the first pass of transforms go by tiles: 32 columns of 2^bits rows, the rows N / 2^bits
- * words apart. */
+/* Base conversions and the first pass of transforms go by tiles: 32 columns of 2^bits rows, the rows N /
+ * 2^bits words apart. */
 #define MZV_CPU_TILE 32
 static inline uint32_t mzv_cpu_tile_bits(uint32_t log_n) {
     return log_n <= 12 ? 0 : log_n == 13 ? 2 : log_n - 12;
@@ -47,11 +47,13 @@ typedef struct mzv_cpu_prime {
     double *fp_inverse_roots;  /* psi^-rev(k) */
 } mzv_cpu_prime;
 
-/* r = sum over i < n_terms of a[i] . b[i], added to r if `accumulate`. */
+/* One or two sums with a common factor: r[t] = sum over i < n_terms of a[t][i] . b[i], added to r[t] if
+ * `accumulate`. */
 typedef struct mzv_cpu_products {
-    const uint64_t *const *a;
+    uint64_t *r[2];
+    const uint64_t *const *a[2];
     const uint64_t *const *b;
-    uint32_t n_terms;
+    uint32_t n_terms, n_sums;
     bool accumulate;
 } mzv_cpu_products;
 
@@ -101,14 +103,15 @@ struct mzv_cpu_kernels {
     void (*lift)(uint64_t *r, const int64_t *v, const mzv_cpu_prime *prime);
     /* r = (a - r) c */
     void (*sub_from_scale)(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime);
-    void (*sum_products)(uint64_t *r, const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
+    void (*sum_products)(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
     /* r = permuted a, or r += permuted a */
     void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
                     const mzv_cpu_prime *prime);
     /* Base conversion by tiles; NULL: row by row. First digit = [INTT(a) c] centred, in doubles, a tile at
      * every `stride`; then the sums of a tile for several targets, which leaves rows that finish_row
      * completes: r = NTT(conversion), plus a c if `a` is not NULL. */
-    void (*digit_tiles)(double *digit, size_t stride, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
+    void (*digit_tiles)(double *digit, size_t stride, const uint64_t *a, uint64_t c,
+                        const mzv_cpu_prime *prime);
     void (*convert_tile)(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
                          uint32_t n_digits, size_t column);
     void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);

@@ -122,8 +122,7 @@ static void convert_row(const change *c, uint32_t b, uint32_t k) {
     for (uint32_t i = 0; i < c->p->source.n; i++) digit[i] = (const int64_t *)digits_of(c, b, n) + i * n;
     mzv_cpu_scalar_convert(row, digit, c->p->constant[k], c->p->source.n, prime);
     prime->kernels->ntt(row, prime);
-    if (c->down)
-        prime->kernels->sub_from_scale(row, minuend(c, b, k), c->p->product_inverse[k], n, prime);
+    if (c->down) prime->kernels->sub_from_scale(row, minuend(c, b, k), c->p->product_inverse[k], n, prime);
 }
 
 static mzv_status convert_by_rows(change *c) {
@@ -188,8 +187,9 @@ static mzv_status convert_by_tiles(change *c, const mzv_cpu_kernels *kernels) {
         for (uint32_t i = 0; i < p->source.n; i++)
             for (uint32_t b = 0; b < c->a.batch; b++)
                 kernels->digit_tiles((double *)digits_of(c, b, n_tiles * tile_words) + i * tile_words,
-                                     p->source.n * tile_words, mzv_cpu_crow(c->a, b, p->source.row[i], c->s->log_n),
-                                     p->digit_factor[i], source_prime(c, i));
+                                     p->source.n * tile_words,
+                                     mzv_cpu_crow(c->a, b, p->source.row[i], c->s->log_n), p->digit_factor[i],
+                                     source_prime(c, i));
 #pragma omp for collapse(2) schedule(dynamic)
         for (uint32_t b = 0; b < c->r.batch; b++)
             for (size_t tile = 0; tile < n_tiles; tile++) convert_tile(c, b, tile, kernels);

@@ -73,21 +73,21 @@ void mzv_cpu_scalar_convert(uint64_t *r, const int64_t *const *digit, const uint
  * residue: three of 61 bits. */
 #define PRODUCTS_PER_REDUCTION 3
 
-static uint64_t sum_products_word(const mzv_cpu_products *products, uint64_t sum, size_t k, mzv_modulus mod) {
+static uint64_t sum_products_word(const mzv_cpu_products *products, uint32_t t, size_t k, mzv_modulus mod) {
+    uint64_t sum = products->accumulate ? products->r[t][k] : 0;
     for (uint32_t i = 0; i < products->n_terms; i += PRODUCTS_PER_REDUCTION) {
         mzv_u128 partial = sum;
         for (uint32_t j = i; j < i + PRODUCTS_PER_REDUCTION && j < products->n_terms; j++)
-            partial += (mzv_u128)products->a[j][k] * products->b[j][k];
+            partial += (mzv_u128)products->a[t][j][k] * products->b[j][k];
         sum = mzv_mod_reduce(partial, mod);
     }
     return sum;
 }
 
-static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n,
-                         const mzv_cpu_prime *prime) {
+static void sum_products(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
     const mzv_modulus mod = prime->mod;
-    for (size_t k = 0; k < n; k++)
-        r[k] = sum_products_word(products, products->accumulate ? r[k] : 0, k, mod);
+    for (uint32_t t = 0; t < products->n_sums; t++)
+        for (size_t k = 0; k < n; k++) products->r[t][k] = sum_products_word(products, t, k, mod);
 }
 
 static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,

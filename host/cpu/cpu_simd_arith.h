@@ -113,8 +113,8 @@ static inline double sum_factor(const mzv_cpu_prime *prime) {
 }
 
 /* The sum modulo p, as mul_mod with `low` inside the quotient, which adds a third rounding to its error: with
- * high below X p / 2^49 of a canonical sum, X p < 2^51, the result is within (1/2 + 3/2 2^-2) p. high factor - cp
- * is below p + |low|, and that with the rest of the product below 2^53. */
+ * high below X p / 2^49 of a canonical sum, X p < 2^51, the result is within (1/2 + 3/2 2^-2) p. high factor
+ * - cp is below p + |low|, and that with the rest of the product below 2^53. */
 VEC_INLINE vd sum_finish(const product_sum *s, vd factor, const field *f) {
     const vd high = vd_sub(s->high, vd_set(SUM_MAGIC));
     const vd h = vd_mul(high, factor);

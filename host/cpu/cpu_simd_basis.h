@@ -1,5 +1,6 @@
-/* Base conversion on vectors, a tile at a time: the digits of a tile stay close while every target prime takes
- * its sum from them and does its outer pass. Three targets at once share what is loaded of the digits. */
+/* Base conversion on vectors, a tile at a time: the digits of a tile stay close while every target prime
+ * takes its sum from them and does its outer pass. Three targets at once share what is loaded of the digits.
+ */
 #ifndef MZV_CPU_SIMD_BASIS_H
 #define MZV_CPU_SIMD_BASIS_H
 #include "cpu/cpu_simd_ntt.h"

@@ -16,9 +16,9 @@
 
 #include "cpu/cpu_simd_arith.h"
 
-#define ROW 256             /* words of a row of a block */
-#define TILE MZV_CPU_TILE   /* columns of a tile */
-#define MAX_OUTER 5         /* stages of the outer pass */
+#define ROW 256           /* words of a row of a block */
+#define TILE MZV_CPU_TILE /* columns of a tile */
+#define MAX_OUTER 5       /* stages of the outer pass */
 #define MIN_LOG_N 10
 
 /* What doubles are on their way into a step, and on their way out. */
@@ -194,7 +194,8 @@ VEC_INLINE void end_step(strided to, strided from, int radix, size_t n_blocks, c
     for (size_t b = 0; b < n_blocks; b++)
         for (int k = 0; k < TILE; k += LANES) {
             vd v[8];
-            for (int i = 0; i < radix; i++) v[i] = vd_load(from.x + (b + (size_t)i * n_blocks) * from.stride + k);
+            for (int i = 0; i < radix; i++)
+                v[i] = vd_load(from.x + (b + (size_t)i * n_blocks) * from.stride + k);
             end_stages(v, radix, root, e, f);
             for (int i = 0; i < radix; i++) {
                 double *at = to.x + (b + (size_t)i * n_blocks) * to.stride + k;

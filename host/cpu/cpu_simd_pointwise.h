@@ -79,30 +79,43 @@ static void sub_from_scale(uint64_t *r, const uint64_t *a, uint64_t c, size_t n,
     }
 }
 
-/* Two vectors side by side, for two independent chains of additions. */
-VEC_INLINE void sum_pair(uint64_t *r, const mzv_cpu_products *products, size_t k, vd factor, const field *f) {
-    vd total[2] = { vd_set(0.0), vd_set(0.0) };
-    if (products->accumulate)
-        for (int v = 0; v < 2; v++) total[v] = load_words(r + k + v * LANES);
+/* Two vectors of each of n_sums sums side by side, for independent chains of additions; what is loaded of b
+ * serves all of them. */
+VEC_INLINE void sum_vectors(const mzv_cpu_products *products, int n_sums, size_t k, vd factor,
+                            const field *f) {
+    vd total[2][2];
+    for (int t = 0; t < n_sums; t++)
+        for (int v = 0; v < 2; v++)
+            total[t][v] = products->accumulate ? load_words(products->r[t] + k + v * LANES) : vd_set(0.0);
     for (uint32_t i = 0; i < products->n_terms; i += SUM_CANONICAL_TERMS) {
-        product_sum sum[2] = { sum_start(), sum_start() };
+        product_sum sum[2][2];
+        for (int t = 0; t < n_sums; t++)
+            for (int v = 0; v < 2; v++) sum[t][v] = sum_start();
         for (uint32_t j = i; j < i + SUM_CANONICAL_TERMS && j < products->n_terms; j++)
-            for (int v = 0; v < 2; v++)
-                sum_add(&sum[v], load_words(products->a[j] + k + v * LANES),
-                        load_words(products->b[j] + k + v * LANES));
-        for (int v = 0; v < 2; v++) {
-            const vd part = sum_finish(&sum[v], factor, f); /* within 7/8 p */
-            total[v] = i == 0 && !products->accumulate ? part : normalise(vd_add(total[v], part), f);
-        }
+            for (int v = 0; v < 2; v++) {
+                const vd b = load_words(products->b[j] + k + v * LANES);
+                for (int t = 0; t < n_sums; t++)
+                    sum_add(&sum[t][v], load_words(products->a[t][j] + k + v * LANES), b);
+            }
+        for (int t = 0; t < n_sums; t++)
+            for (int v = 0; v < 2; v++) {
+                const vd part = sum_finish(&sum[t][v], factor, f); /* within 7/8 p */
+                total[t][v] =
+                    i == 0 && !products->accumulate ? part : normalise(vd_add(total[t][v], part), f);
+            }
     }
-    for (int v = 0; v < 2; v++) vu_store(r + k + v * LANES, to_words(total[v], f));
+    for (int t = 0; t < n_sums; t++)
+        for (int v = 0; v < 2; v++) vu_store(products->r[t] + k + v * LANES, to_words(total[t][v], f));
 }
 
-static void sum_products(uint64_t *r, const mzv_cpu_products *products, size_t n,
-                         const mzv_cpu_prime *prime) {
+static void sum_products(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
     const field f = field_of(prime);
     const vd factor = vd_set(sum_factor(prime));
-    for (size_t k = 0; k < n; k += 2 * LANES) sum_pair(r, products, k, factor, &f);
+    if (products->n_sums == 2) {
+        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 2, k, factor, &f);
+    } else {
+        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 1, k, factor, &f);
+    }
 }
 
 #define AHEAD 24 /* lines: the gathers of an automorphism are known long before, but not to the processor */

@@ -63,8 +63,8 @@ typedef struct line_order {
     __m512i order;
 } line_order;
 VEC_INLINE line_order line_order_of(const uint8_t order[8]) {
-    const line_order r = { _mm512_set_epi64(order[7], order[6], order[5], order[4], order[3], order[2], order[1],
-                                            order[0]) };
+    const line_order r = { _mm512_set_epi64(order[7], order[6], order[5], order[4], order[3], order[2],
+                                            order[1], order[0]) };
     return r;
 }
 VEC_INLINE vu vu_load_ordered(const uint64_t *x, const line_order *order, int k) {
