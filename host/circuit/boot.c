@@ -49,6 +49,9 @@ static mzv_status check_spec(mzv_boot_spec *s, const mzv_evaluator *ev) {
     if (!mzv_params_boots(&ev->params))
         return mzv_fail(MZV_ERR_PARAMS, "bootstrapping: the parameters have no levels for it; take n16-boot");
     if (s->n_slots == 0) s->n_slots = ev->n_slots;
+    if (s->n_slots < 2 || (s->n_slots & (s->n_slots - 1)) != 0 || s->n_slots > ev->n_slots)
+        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u slots, need a power of two, 2 to %u", s->n_slots,
+                        ev->n_slots);
     if (s->magnitude == 0) s->magnitude = 1;
     if (s->coefficient == 0) s->coefficient = 1;
     if (s->n_slot_to_coeff == 0) s->n_slot_to_coeff = groups_for(s, 3);
