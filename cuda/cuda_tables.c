@@ -58,19 +58,25 @@ static void fill_products(mzv_cuda_tables *out, uint32_t t) {
     }
 }
 
+bool mzv_cuda_fp64_fits(const mzv_chain *chain) {
+    for (uint32_t i = 0; i < chain->n_p + chain->n_q; i++) {
+        const uint32_t bits = mzv_bit_length(chain->primes[i]);
+        if (bits < MZV_CUDA_FP64_MIN_BITS || bits > MZV_CUDA_FP64_MAX_BITS) return false;
+    }
+    return true;
+}
+
 mzv_status mzv_cuda_tables_fill(mzv_cuda_tables *out, const mzv_chain *chain, bool fp64) {
     MZV_TRY(check_chain(chain));
     out->log_n = chain->log_n;
     out->n_p = chain->n_p;
     out->n_primes = chain->n_p + chain->n_q;
-    out->fp64 = fp64;
+    out->fp64 = fp64 && mzv_cuda_fp64_fits(chain);
     memcpy(out->primes, chain->primes, out->n_primes * sizeof out->primes[0]);
     out->chain = (mzv_chain) { chain->log_n, chain->n_p, chain->n_q, out->primes };
     for (uint32_t i = 0; i < out->n_primes; i++) {
         out->modulus[i] = mzv_modulus_make(chain->primes[i]);
         fill_prime(&out->prime[i], out->modulus[i], chain->log_n);
-        const uint32_t bits = mzv_bit_length(chain->primes[i]);
-        out->fp64 = out->fp64 && bits >= MZV_CUDA_FP64_MIN_BITS && bits <= MZV_CUDA_FP64_MAX_BITS;
     }
     for (uint32_t t = 0; t < out->n_primes; t++) fill_products(out, t);
     return MZV_OK;

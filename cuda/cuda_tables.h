@@ -49,6 +49,8 @@ typedef struct mzv_cuda_tables {
  * arithmetic if all primes allow it. */
 mzv_status mzv_cuda_tables_fill(mzv_cuda_tables *out, const mzv_chain *chain, bool fp64) MZV_MUST_CHECK;
 
+/* Whether all primes allow the FP64 arithmetic. */
+bool mzv_cuda_fp64_fits(const mzv_chain *chain);
 /* Bytes of one of the two twiddle tables of a prime. */
 size_t mzv_cuda_twiddle_bytes(const mzv_cuda_tables *tables);
 /* Writes both tables of prime t to host memory, in the form `fp64` says. */

@@ -79,3 +79,8 @@ cudaError_t mzv_cuda::destroy_tables(Backend *be) {
     const cudaError_t first = cudaFree(be->constants), second = cudaFree(be->twiddles);
     return first != cudaSuccess ? first : second;
 }
+
+uint64_t mzv_cuda_table_bytes(const mzv_chain *chain) {
+    const uint64_t twiddle = mzv_cuda_fp64_fits(chain) ? sizeof(double) : sizeof(mzv_factor);
+    return sizeof(Constants) + (chain->n_p + chain->n_q) * (2 * twiddle << chain->log_n);
+}

@@ -27,13 +27,15 @@ mzv_status mzv_encrypted_load(mzv_encrypted *e, mzv_cli *cli) {
     return MZV_OK;
 }
 
-/* A backend that is known but not in this build, or has no device here, is a missing device. */
-static mzv_status check_backend(const char *name) {
+/* A backend that is known but not in this build, or has no device here, is a missing device. A plan needs none. */
+static mzv_status check_backend(const mzv_cli *cli) {
+    const char *name = cli->args.backend;
     const mzv_backend_ops *ops = NULL;
     if (mzv_backend_find(&ops, name) != MZV_OK)
         return mzv_fail(MZV_ERR_NO_DEVICE,
                         "backend %s is not in this build; use --backend cpu, or build where nvcc is", name);
-    return ops->probe != NULL ? ops->probe(0) : MZV_OK;
+    if (ops->probe == NULL || cli->command->bit == MZV_CMD_PLAN) return MZV_OK;
+    return ops->probe((int)cli->args.device);
 }
 
 static mzv_status load_calibration(mzv_encrypted *e, const mzv_args *args) {
@@ -72,7 +74,7 @@ static void fill_options(mzv_hybrid_options *o, mzv_cli *cli, uint32_t n_tokens_
 }
 
 mzv_status mzv_encrypted_prepare(mzv_encrypted *e, mzv_cli *cli, uint32_t n_tokens_max) {
-    MZV_TRY(check_backend(cli->args.backend));
+    MZV_TRY(check_backend(cli));
     if (cli->args.encrypt == NULL) return MZV_OK;
     e->on = true;
     fill_options(&e->options, cli, n_tokens_max);

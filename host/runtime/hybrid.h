@@ -45,6 +45,7 @@ typedef struct mzv_hybrid_plan {
     mzv_counts counts;           /* one pass */
     bool keeps_weights;          /* encoded weights are kept modulo all primes: faster, more memory */
     size_t keys_bytes, upload_bytes, download_bytes, memory_bytes; /* memory: predicted peak of the session */
+    uint64_t device_bytes;       /* of it on the GPU; 0 where the backend has none */
 } mzv_hybrid_plan;
 
 typedef struct mzv_hybrid_timings { /* seconds, summed over calls except where said */

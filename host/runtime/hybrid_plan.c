@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/try.h"
 #include "ckks/context.h"
+#include "ckks/footprint.h"
 #include "ckks/security.h"
 #include "runtime/hybrid_session.h"
 
@@ -309,6 +310,23 @@ static mzv_status memory_limit(uint64_t *have, const mzv_hybrid_options *options
     return *have ? MZV_OK : mzv_memory_available(have);
 }
 
+/* plan->device_bytes. In handles: two ciphertexts at the top level, one of a single limb. */
+static mzv_status device_size(mzv_hybrid_plan *plan, const mzv_hybrid_options *options, size_t kept) {
+    const mzv_backend_ops *ops;
+    mzv_footprint f;
+    MZV_TRY(mzv_backend_find(&ops, options->backend));
+    MZV_TRY(mzv_footprint_of(&f, ops, &plan->params, &plan->counts, plan->keys_bytes, 4 * (plan->levels + 1) + 2));
+    plan->device_bytes = mzv_footprint_sum(&f) + (ops->table_bytes != NULL && plan->keeps_weights ? kept : 0);
+    if (options->mode == MZV_MODE_EXECUTE && options->device_bytes_max > 0 &&
+        plan->device_bytes > options->device_bytes_max)
+        return mzv_fail(MZV_ERR_MEMORY,
+                        "hybrid: %s at N = 2^%u needs %llu MiB of the GPU, allowed %zu MiB; raise --device-memory, allow "
+                        "fewer tokens or encrypt one head",
+                        plan->module.text, plan->params.log_n, (unsigned long long)(plan->device_bytes >> 20),
+                        options->device_bytes_max >> 20);
+    return MZV_OK;
+}
+
 static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const mzv_calibration *cal,
                         const mzv_hybrid_options *options) {
     const size_t row = sizeof(uint64_t) << plan->params.log_n;
@@ -336,7 +354,7 @@ static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const m
                          5 * n_primes * row + 2 * (2 * (plan->levels + 1) * row) + FIXED_BYTES;
     plan->keeps_weights = plan->memory_bytes + kept <= keep_bytes_max && plan->memory_bytes + kept <= have;
     if (plan->keeps_weights) plan->memory_bytes += kept;
-    return status;
+    return status == MZV_OK ? device_size(plan, options, kept) : status;
 }
 
 static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_options *options) {
