@@ -428,6 +428,12 @@ typedef struct run {
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
+/* What a value wants above a part of `own` levels: all of the `rest`, the part included, or as much as leaves
+ * it where refreshing takes it. */
+static uint32_t need_of(const run *r, uint32_t own, uint32_t rest) {
+    return r->ev->refresh ? least(rest, own + r->ev->refresh->in_level) : rest;
+}
+
 /* w at `need` or above, refreshed in place. */
 static mzv_status lift(run *r, uint32_t need) {
     mzv_cipher room;
@@ -475,11 +481,12 @@ static mzv_status product(run *r, mzv_cipher *out, const mzv_cipher *a, const mz
     return MZV_OK;
 }
 
-/* w = w + (-X w) w^2, two levels. */
-static mzv_status step(run *r, uint32_t k) {
+/* w = w + (-X w) w^2, two levels of the `rest` that w still needs. */
+static mzv_status step(run *r, uint32_t k, uint32_t rest) {
+    const uint32_t need = need_of(r, 2, rest);
     mzv_cipher x, xw, square;
-    MZV_TRY(lift(r, 2));
-    MZV_TRY(lift_t(r, 3));
+    MZV_TRY(lift(r, need));
+    MZV_TRY(lift_t(r, need + 1));
     MZV_TRY(cap(r, r->t->level - 1));
     const size_t mark = mzv_ev_mark(r->ev);
     MZV_TRY(x_at(r, &x, r->root->negative_x[k], r->w.level));
@@ -550,11 +557,12 @@ static mzv_status run_all(run *r, mzv_cipher *out) {
     mzv_cipher ny;
     /* one refresh of t that carries everything, or one for each part */
     const uint32_t whole = r->n ? facts->apply_levels : facts->levels;
-    MZV_TRY(lift_t(r, refresh && refresh->out_level < whole ? start : whole));
+    uint32_t rest = whole - start;
+    MZV_TRY(lift_t(r, refresh && refresh->out_level < whole ? need_of(r, start, whole) : whole));
     const uint32_t top = refresh && refresh->out_level > r->t->level ? refresh->out_level : r->t->level;
     MZV_TRY(mzv_ev_take(r->ev, &r->w, top, r->t->batch));
     MZV_TRY(mzv_polynomial_run(r->ev, &r->w, r->t, r->root->p));
-    for (uint32_t k = 0; k < (merge ? cubic - 1 : cubic); k++) MZV_TRY(step(r, k));
+    for (uint32_t k = 0; k < (merge ? cubic - 1 : cubic); k++, rest -= 2) MZV_TRY(step(r, k, rest));
     if (facts->goldschmidt > 0) return goldschmidt(r, out);
     if (merge) return last_step_and_product(r, out);
     if (!r->n) return mzv_copy(r->ev, out, &r->w);

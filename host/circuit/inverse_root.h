@@ -28,7 +28,8 @@
  * Noise. t is x less a constant, so an error e of t is one of e (hi / lo) / 4 of y, relative, at x = lo.
  *
  * Refreshing. Where levels do not suffice and the evaluator refreshes, t is refreshed once where that carries
- * all the rest, else before the polynomial, and w before steps; their values are at most facts.largest. */
+ * all the rest, else before the polynomial, and w before steps; each is left at the refresh's in_level or
+ * above as long as it may be refreshed again. Their values are at most facts.largest. */
 #ifndef MZV_CIRCUIT_INVERSE_ROOT_H
 #define MZV_CIRCUIT_INVERSE_ROOT_H
 #include "circuit/polynomial.h"

@@ -313,12 +313,13 @@ static mzv_status run_pieces(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
     return mzv_copy(ev, out, &chosen);
 }
 
-/* v is refreshed once for all signs. These end at 2 or above where values are refreshed (one level for the
- * clamp, one for what lies above), and where they are not, at what the pieces need. */
+/* v is refreshed once for all signs. Where values are refreshed these end at 2 or above (one level for the
+ * clamp, one for what lies above) and leave t where refreshing takes it; else at what the pieces need. */
 static mzv_status run_all(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *v, const mzv_nexus_gelu *g) {
     const mzv_refresh *refresh = ev->refresh;
     const bool lacks = refresh && v->level < g->facts.levels;
-    const uint32_t floor = lacks ? 2 : deeper(g) + 2;
+    const uint32_t end_of_t = lacks && refresh->in_level > 1 ? refresh->in_level : 1;
+    const uint32_t floor = lacks ? end_of_t + 1 : deeper(g) + 2;
     mzv_cipher t, above, s, room[2];
     MZV_TRY(mzv_circuit_fresh(ev, &v, &room[0], v, lacks ? refresh->out_level : g->facts.levels));
     if (lacks && refresh->out_level <= deeper(g))

@@ -130,17 +130,35 @@ static mzv_status run_root(void *user, mzv_evaluator *ev, mzv_cipher *out, const
     return mzv_inverse_root_apply(ev, out, in[0], in[1], user);
 }
 
+/* What refreshing does to levels: all that a run on `count` asks of it. Plaintexts of ev's own refresh are of
+ * ev's kind. */
+static mzv_status refresh_levels(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out,
+                                 const mzv_cipher *a) {
+    (void)a;
+    return mzv_clear_set(ev, out, NULL, self->out_level);
+}
+
+/* Level of x: t, `above` below it, either carries all or is refreshed. */
+static uint32_t need_of(const mzv_norm *n, uint32_t above, const mzv_refresh *refresh) {
+    uint32_t need = n->facts.needs;
+    if (!refresh) return n->facts.levels;
+    if (need < above + refresh->in_level) need = above + refresh->in_level;
+    return need < n->facts.levels ? need : n->facts.levels;
+}
+
 /* Where the result ends: a run of the inverse root on `count`. It is at most at the data's level less one,
  * never above t's. */
 static mzv_status find_end(mzv_norm *n, mzv_evaluator *ev) {
     const uint32_t level = n->facts.level, above = n->is_free ? 1 : 2;
-    const uint32_t need = ev->refresh ? n->facts.needs : n->facts.levels;
+    mzv_refresh refresh = ev->refresh ? *ev->refresh : (mzv_refresh) { 0 };
     mzv_circuit_cost cost;
-    if (level < need)
-        return mzv_fail(MZV_ERR_LEVEL, "norm: level %u, need %u, or %u where values are refreshed", level,
-                        n->facts.levels, n->facts.needs);
+    n->facts.needs = need_of(n, above, ev->refresh);
+    if (level < n->facts.needs)
+        return mzv_fail(MZV_ERR_LEVEL, "norm: level %u, need %u%s", level, n->facts.needs,
+                        ev->refresh ? "" : ", or 2 to 4 where values are refreshed");
+    refresh.run = refresh_levels;
     const mzv_circuit_call call = { run_root, n->root, 2, { level - 1, level - above } };
-    MZV_TRY(mzv_circuit_measure_refreshed(&cost, NULL, &ev->params, &call, ev->refresh));
+    MZV_TRY(mzv_circuit_measure_refreshed(&cost, NULL, &ev->params, &call, ev->refresh ? &refresh : NULL));
     n->facts.end = level - above - cost.levels;
     n->refreshed = ev->refresh ? ev->refresh->out_level : 0;
     return MZV_OK;

@@ -64,7 +64,7 @@ typedef struct mzv_norm_facts {
     uint32_t level;              /* of x, as created */
     uint32_t end;                /* level of the result */
     uint32_t levels;             /* without refreshing */
-    uint32_t needs;              /* level of x with refreshing: 2 to 4 */
+    uint32_t needs;              /* least level of x: levels, or less where values are refreshed */
     mzv_inverse_root_facts root; /* largest and below in units of its own gain */
 } mzv_norm_facts;
 

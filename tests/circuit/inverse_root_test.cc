@@ -216,16 +216,22 @@ TEST(InverseRoot, EncryptedNoiseIsPredicted) {
     }
 }
 
-/* Chains shorter than the circuit: each part asks for a refresh. */
+/* Chains shorter than the circuit: each part asks for a refresh, from a level where that is possible. */
 TEST(InverseRoot, RunsOnRefreshes) {
-    for (const mzv_inverse_root_spec &spec : { specs[4], specs[5], specs[8], specs[10] }) {
+    const struct {
+        uint32_t spec, in_level;
+    } cases[] = {
+        { 4, 0 }, { 5, 0 }, { 8, 0 }, { 10, 0 }, { 5, 2 }, { 8, 1 }, { 8, 3 }, { 10, 2 }, { 10, 3 }
+    };
+    for (const auto &c : cases) {
+        const mzv_inverse_root_spec &spec = specs[c.spec];
         mzv_inverse_root_spec small = spec;
         small.gain = std::sqrt(spec.lo) / 5; /* values on the way below 1 */
         const Root r(small);
-        uint32_t chain = 5; /* Goldschmidt's part needs as many, and t one more */
-        while ((1u << (chain - 1)) <= r.facts().degree || chain < 6) chain++;
-        ASSERT_LT(chain, r.facts().levels);
-        ClearRefresher refresher(0, chain);
+        uint32_t chain = 6 + c.in_level; /* Goldschmidt's part needs 5, t one more */
+        while ((1u << (chain - c.in_level - 1)) <= r.facts().degree) chain++;
+        ASSERT_LT(chain, r.facts().levels) << c.spec << " " << c.in_level;
+        ClearRefresher refresher(c.in_level, chain);
         Machine m;
         const mzv_params params = toy(chain);
         m.clear(params, 0, size_t(64) << 20);
@@ -233,7 +239,7 @@ TEST(InverseRoot, RunsOnRefreshes) {
         const std::vector<double> x = spread(slots_of(params), spec.lo, spec.hi);
         std::vector<double> t;
         for (double v : x) t.push_back(r.t(v));
-        const mzv_cipher *in = m.put(Slots(t.begin(), t.end()), 1);
+        const mzv_cipher *in = m.put(Slots(t.begin(), t.end()), std::max(1u, c.in_level));
         mzv_cipher *out = m.empty(chain);
         ASSERT_EQ(mzv_inverse_root_run(m.ev, out, in, r.root), MZV_OK) << mzv_last_error();
         EXPECT_EQ(mzv_ev_mark(m.ev), 0u);
@@ -308,6 +314,16 @@ TEST(SlowInverseRoot, At128Bits) {
     const Root r(specs[4]);
     ASSERT_GE(params.n_levels, r.facts().apply_levels);
     const std::vector<double> x = uniform(slots_of(params), specs[4].lo, specs[4].hi, 8);
+    expect_predicted(apply_job_of(r, x, uniform(x.size(), -1, 1, 9), params.n_levels, params));
+}
+
+/* NEXUS's steps fill the chain: hi / lo = 2^8. */
+TEST(SlowInverseRoot, NexusAt128Bits) {
+    mzv_params params;
+    ASSERT_EQ(mzv_params_named(&params, "n15-leveled"), MZV_OK);
+    const Root r(specs[8]);
+    ASSERT_GE(params.n_levels, r.facts().apply_levels);
+    const std::vector<double> x = uniform(slots_of(params), specs[8].lo, specs[8].hi, 8);
     expect_predicted(apply_job_of(r, x, uniform(x.size(), -1, 1, 9), params.n_levels, params));
 }
 

@@ -126,10 +126,11 @@ TEST(NexusGelu, EncryptedIsWithinTheTarget) {
 }
 
 TEST(NexusGelu, RunsOnRefreshes) {
+    const struct { uint32_t in_level, start; } cases[] = { { 0, 1 }, { 0, 9 }, { 3, 3 }, { 3, 9 } };
     for (const mzv_nexus_gelu_spec &spec : { specs[0], specs[1] }) {
         const Gelu g(spec);
-        for (const uint32_t start : { 1u, 9u }) {
-            ClearRefresher refresher(0, 9);
+        for (const auto &[in_level, start] : cases) {
+            ClearRefresher refresher(in_level, 9);
             Machine m;
             const mzv_params params = toy(9);
             m.clear(params, 0, size_t(64) << 20);

@@ -302,9 +302,16 @@ TEST(Norm, EncryptedNoiseIsPredicted) {
     expect_predicted(steps.job(toy(level, 45), level));
 }
 
+/* As bootstrapping is: what it encoded is of one kind of evaluator. */
+mzv_status refresh_clear(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+    if (std::string(mzv_evaluator_kind(ev)) != "clear") return MZV_ERR_MISMATCH;
+    return ClearRefresher::run(self, ev, out, a);
+}
+
 /* Slots and result of a run on a chain that is too short, with a refresher. */
-void expect_refreshed(const Case &c, uint32_t chain) {
-    ClearRefresher refresher(0, chain);
+void expect_refreshed(const Case &c, uint32_t in_level, uint32_t chain) {
+    ClearRefresher refresher(in_level, chain);
+    refresher.refresh.run = refresh_clear;
     Machine m;
     const mzv_params params = toy(chain);
     m.clear(params, 0, size_t(64) << 20);
@@ -312,6 +319,8 @@ void expect_refreshed(const Case &c, uint32_t chain) {
     const Norm norm(m.ev, chain, c.spec);
     ASSERT_NE(norm.norm, nullptr);
     ASSERT_GT(norm.facts().levels, chain);
+    EXPECT_LE(norm.facts().needs, chain);
+    EXPECT_GE(norm.facts().needs, in_level);
     mzv_cipher *x = m.put(Slots(c.x.begin(), c.x.end()), chain);
     refresher.n_runs = 0;
     ASSERT_EQ(mzv_norm_run(m.ev, x, x, norm.norm), MZV_OK) << mzv_last_error();
@@ -329,14 +338,16 @@ void expect_refreshed(const Case &c, uint32_t chain) {
 TEST(Norm, RunsOnRefreshes) {
     Case a(window, MZV_NORM_LAYER, 0.25, 16, 1e-4);
     a.with_patterns();
-    expect_refreshed(a, 7);
+    expect_refreshed(a, 0, 7);
     Case b(strided, MZV_NORM_RMS, 0.25, 64, 1e-3);
     b.spec.recipe = nexus;
-    expect_refreshed(b, 7);
+    expect_refreshed(b, 0, 7);
+    expect_refreshed(b, 3, 9);
     Case deep(window, MZV_NORM_LAYER, 0x1p-4, 16, 1e-4);
     deep.with_patterns();
     deep.spec.steps = 2;
-    expect_refreshed(deep, 6);
+    expect_refreshed(deep, 0, 6);
+    expect_refreshed(deep, 3, 8);
 }
 
 TEST(Norm, RejectsWhatItCannotDo) {
@@ -401,6 +412,20 @@ TEST(SlowNorm, At128Bits) {
     c.with_patterns();
     ASSERT_LE(levels_of(c.spec, params), params.n_levels);
     expect_predicted(c.job(params, params.n_levels));
+}
+
+/* RMSNorm, and LayerNorm by NEXUS's steps. */
+TEST(SlowNorm, OthersAt128Bits) {
+    for (const mzv_norm_kind kind : { MZV_NORM_RMS, MZV_NORM_LAYER }) {
+        mzv_params params;
+        ASSERT_EQ(mzv_params_named(&params, "n15-leveled"), MZV_OK);
+        const Layout bert = { 64, 128, 256, slots_of(params), false };
+        Case c(bert, kind, 0.5, 8, 1e-3);
+        c.with_patterns();
+        c.spec.recipe = kind == MZV_NORM_RMS ? best : nexus;
+        params.n_levels = levels_of(c.spec, params);
+        expect_predicted(c.job(params, params.n_levels));
+    }
 }
 
 std::string section() {
