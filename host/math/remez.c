@@ -14,6 +14,8 @@
 #define MAX_ITERATIONS 100u
 #define MAX_IDLE 4u /* references in a row whose L is not above those before */
 #define GOLDEN 0.61803398874989484820L
+#define SKEW 0.3L          /* of the distance of points, but at most... */
+#define LARGEST_SKEW 0.03L /* of their range, where they are few */
 #define EXACT_BITS 56
 
 /* A point where the error is known. */
@@ -97,10 +99,12 @@ static mzv_status make_grid(work *k) {
 }
 
 /* Point i of n inside an interval, denser at the ends, and not symmetric: with points symmetric about 0, L
- * can be 0 for an even function. */
+ * can be 0 for an even function. Off by more than a point, 100 or more leave parts of the interval so bare
+ * that the exchange of a weighted function is lost to rounding. */
 static long double skewed(mzv_interval on, uint32_t i, uint32_t n) {
     const long double u = ((long double)i + 0.5L) / (long double)n;
-    const long double half = sinl(0.5L * PI_L * (u + 0.03L * sinl(PI_L * u)));
+    const long double shift = fminl(LARGEST_SKEW, SKEW / (long double)n);
+    const long double half = sinl(0.5L * PI_L * (u + shift * sinl(PI_L * u)));
     return on.a + ((long double)on.b - on.a) * half * half;
 }
 

@@ -116,6 +116,17 @@ TEST(Remez, WeightedInverse) {
         }
 }
 
+/* Of high degree, where a bad start never recovers. */
+TEST(Remez, WeightedInverseOfDegree255) {
+    const mzv_interval on = { 0x1p-14, 1 };
+    mzv_remez_spec s = plain([](void *, long double x) { return 1 / x; }, &on, 1, 255);
+    s.weight = [](void *, long double x) { return x; };
+    s.a = on.a;
+    s.tolerance = 1e-6;
+    const double expected = (double)(1 / std::cosh(256 * 2 * std::atanh(0x1p-7L)));
+    EXPECT_NEAR(Best(s).facts.error / expected, 1, 1e-6);
+}
+
 /* The sign on [-1, -e] and [e, 1]: degree 1 is 2x / (1 + e); degree 3, b (1 + e + e^2) x - b x^3, takes 1 - E
  * at e and 1, and 1 + E = 2 b c^3 at c = sqrt((1 + e + e^2) / 3), between. */
 TEST(Remez, SignOfLowDegree) {
