@@ -288,6 +288,16 @@ TEST(SlowActivation, At128Bits) {
     expect_predicted(job_of(a, uniform(slots_of(params), -60, 60, 8), params));
 }
 
+TEST(SlowActivation, EveryFunctionAt128Bits) {
+    for (const mzv_activation_function f : { MZV_GELU_TANH, MZV_TANH, MZV_SIGMOID, MZV_SILU }) {
+        mzv_params params;
+        ASSERT_EQ(mzv_params_named(&params, "n15-leveled"), MZV_OK);
+        const Activation a({ f, -12, 12, 1e-4, 1, any });
+        params.n_levels = a.facts().levels; /* a prefix of the chain: still 128 bits */
+        expect_predicted(job_of(a, uniform(slots_of(params), -12, 12, 8), params));
+    }
+}
+
 std::string section() {
     std::string text =
         "`mzv_activation_run`. The polynomial takes the function's symmetry; intervals too wide for degree "

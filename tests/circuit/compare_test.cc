@@ -313,9 +313,21 @@ TEST(Compare, MaskWiderThanTheSlotsIsRefused) {
     EXPECT_EQ(mzv_cipher_level(x), 2u);
 }
 
-/* ---- 128 bits, N = 2^16 ---- */
+/* ---- 128 bits ---- */
 
-/* Four rounds, over 16 positions: what 29 levels hold at 1.5 % of the interval. */
+/* N = 2^15: by one polynomial and by a sign. */
+TEST(SlowCompare, MaxAt128Bits) {
+    for (const mzv_max_spec &spec : { specs[2], specs[4] }) {
+        mzv_params params;
+        ASSERT_EQ(mzv_params_named(&params, "n15-leveled"), MZV_OK);
+        const Max m(spec);
+        ASSERT_LE(m.facts().levels, params.n_levels);
+        params.n_levels = m.facts().levels;
+        expect_predicted(pair_job(m, params));
+    }
+}
+
+/* N = 2^16. Four rounds, over 16 positions: what 29 levels hold at 1.5 % of the interval. */
 TEST(SlowCompare, QuickMaxAt128Bits) {
     mzv_params params;
     ASSERT_EQ(mzv_params_named(&params, "n16-leveled"), MZV_OK);
