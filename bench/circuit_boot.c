@@ -90,7 +90,8 @@ static mzv_status verify(void *state, mzv_circuit_report *report) {
     MZV_TRY(mzv_decrypt(b->slots + n, b->secret, b->out));
     MZV_TRY(mzv_boot_predict(&predicted, &b->params, &b->spec, 1));
     for (uint32_t i = 0; i < n; i++) {
-        const double e = hypot(__real__ found[i] - __real__ b->slots[i], __imag__ found[i] - __imag__ b->slots[i]);
+        const double e =
+            hypot(__real__ found[i] - __real__ b->slots[i], __imag__ found[i] - __imag__ b->slots[i]);
         sum += e;
         worst = fmax(worst, e);
     }
@@ -128,7 +129,8 @@ static const mzv_boot_spec full = { .spread = true }, slots_first = { .order = M
                            few_8 = { .spread = true, .n_slots = 1 << 8 },
                            few_first = { .order = MZV_BOOT_SLOTS_FIRST, .n_slots = 1 << 12 };
 
-#define BOOT(name, spec) { name, open, run, verify, close, &(spec) }
+#define BOOT(name, spec)                                                                                     \
+    { name, open, run, verify, close, &(spec) }
 
 const mzv_circuit_case mzv_boot_cases[] = {
     BOOT("bootstrap full", full),

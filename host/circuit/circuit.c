@@ -34,16 +34,16 @@ mzv_status mzv_circuit_at(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher
     return MZV_OK;
 }
 
-mzv_status mzv_circuit_fresh(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,
-                             uint32_t need) {
+mzv_status mzv_circuit_fresh(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room,
+                             const mzv_cipher *a, uint32_t need) {
     const mzv_refresh *r = ev->refresh;
     if (a->level >= need) {
         *view = a;
         return MZV_OK;
     }
     if (r == NULL)
-        return mzv_fail(MZV_ERR_LEVEL, "circuit: level %u, need %u, and no bootstrapping is attached", a->level,
-                        need);
+        return mzv_fail(MZV_ERR_LEVEL, "circuit: level %u, need %u, and no bootstrapping is attached",
+                        a->level, need);
     if (r->out_level < need || a->level < r->in_level)
         return mzv_fail(MZV_ERR_LEVEL,
                         "circuit: level %u, need %u: bootstrapping takes level %u or above and gives %u",

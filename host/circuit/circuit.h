@@ -35,12 +35,12 @@ mzv_status mzv_circuit_lower(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
 mzv_status mzv_circuit_at(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,
                           uint32_t level) MZV_MUST_CHECK;
 
-/* *view = a where a is at level `need` or above, else `room`, taken from the arena, holding a refreshed by the
- * evaluator's refresh. Circuits deeper than the chain call it before each of their parts, where few slots are
- * large: every |slot| of a must be at most ev->refresh->magnitude. MZV_ERR_LEVEL: no refresh, or it reaches
- * less than `need`. */
-mzv_status mzv_circuit_fresh(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room, const mzv_cipher *a,
-                             uint32_t need) MZV_MUST_CHECK;
+/* *view = a where a is at level `need` or above, else `room`, taken from the arena, holding a refreshed by
+ * the evaluator's refresh. Circuits deeper than the chain call it before each of their parts, where few slots
+ * are large: every |slot| of a must be at most ev->refresh->magnitude. MZV_ERR_LEVEL: no refresh, or it
+ * reaches less than `need`. */
+mzv_status mzv_circuit_fresh(mzv_evaluator *ev, const mzv_cipher **view, mzv_cipher *room,
+                             const mzv_cipher *a, uint32_t need) MZV_MUST_CHECK;
 
 /* One run of a circuit on inputs at levels in_level[0 .. n_in-1]: out = circuit(in[0 .. n_in-1]). */
 #define MZV_CIRCUIT_INPUTS 8

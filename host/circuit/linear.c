@@ -31,7 +31,8 @@ static void clear(mzv_complex *slots, uint32_t n) {
 }
 
 /* Baby steps in use, giant steps up to the last in use, diagonals that are not zero. */
-static void survey(mzv_transform_facts *facts, const bool *used, const mzv_transform_spec *spec, uint32_t n_baby) {
+static void survey(mzv_transform_facts *facts, const bool *used, const mzv_transform_spec *spec,
+                   uint32_t n_baby) {
     const uint32_t n_diagonals = spec->n_diagonals;
     uint32_t n_rotations = 0, last = 0, n = 0;
     for (uint32_t b = 0; b < n_baby; b++) {

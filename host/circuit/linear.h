@@ -43,8 +43,8 @@ void mzv_transform_destroy(mzv_transform *t); /* NULL is allowed; before the eva
 
 const mzv_transform_facts *mzv_transform_about(const mzv_transform *t);
 
-/* Keeps every diagonal's values modulo all primes, so that runs skip their transforms: 8N bytes for each limb and special
- * prime of each diagonal. Does nothing on clear and count. */
+/* Keeps every diagonal's values modulo all primes, so that runs skip their transforms: 8N bytes for each limb
+ * and special prime of each diagonal. Does nothing on clear and count. */
 mzv_status mzv_transform_keep(mzv_transform *t) MZV_MUST_CHECK;
 
 /* Keeps those whose slots repeat (mzv_plain_keep_compact): a small part of that memory. */

@@ -42,11 +42,12 @@ const Row rows[] = {
 };
 
 std::string polynomials() {
-    std::string text = "Interpolants at Chebyshev nodes, evaluated by `mzv_polynomial_run`. Levels are "
-                       "ceil(log2(degree + 1)). Errors are\n"
-                       "absolute. A key switch is one relinearisation; products inside one dot product share it.\n\n"
-                       "| function | interval | degree | levels | key switches | products | max error |\n"
-                       "|---|---|---|---|---|---|---|\n";
+    std::string text =
+        "Interpolants at Chebyshev nodes, evaluated by `mzv_polynomial_run`. Levels are "
+        "ceil(log2(degree + 1)). Errors are\n"
+        "absolute. A key switch is one relinearisation; products inside one dot product share it.\n\n"
+        "| function | interval | degree | levels | key switches | products | max error |\n"
+        "|---|---|---|---|---|---|---|\n";
     for (const Row &r : rows) {
         std::vector<double> c(r.degree + 1);
         double error = 0;
@@ -78,7 +79,8 @@ std::string exps() {
     };
     std::string text =
         "`mzv_exp_run`: a polynomial for exp(x / 2^r), squared r times. The error at x is measured against\n"
-        "max(exp(x), exp(\"relative from\")); with the upper end there, against the largest value only. \"auto\" "
+        "max(exp(x), exp(\"relative from\")); with the upper end there, against the largest value only. "
+        "\"auto\" "
         "takes the fewest\n"
         "levels, then the fewest key switches.\n\n"
         "| interval | relative from | target | squarings | degree | levels | key switches | max error |\n"
@@ -100,7 +102,8 @@ std::string inverses() {
     std::string text =
         "`mzv_inverse_run`, with `mzv_inverse_refine` where refined (two levels, two key switches; they are "
         "counted). The error\n"
-        "is the largest |S y / gain - 1| on [lo, hi]. Below lo the result stays positive and under y(0), given "
+        "is the largest |S y / gain - 1| on [lo, hi]. Below lo the result stays positive and under y(0), "
+        "given "
         "in units of\n"
         "gain / lo, before refinement.\n\n"
         "| hi / lo | target | refined | doublings | levels | key switches | max residual | y(0) lo / gain |\n"
@@ -132,9 +135,11 @@ std::string page() {
     std::string text =
         "# Functions on ciphertexts: errors and costs\n\n"
         "Generated and checked by `tests/circuit/functions_test.cc` (`MZV_UPDATE_DOCS=1 mzv_test_circuit\n"
-        "--gtest_filter='Functions.*'` writes this page). Errors are measured in long double with coefficients "
+        "--gtest_filter='Functions.*'` writes this page). Errors are measured in long double with "
+        "coefficients "
         "rounded to\n"
-        "double, at 24 points for each node and at both ends; the noise of CKKS comes on top. Levels count from "
+        "double, at 24 points for each node and at both ends; the noise of CKKS comes on top. Levels count "
+        "from "
         "an input\n"
         "already mapped to [-1, 1]; the map costs nothing when merged into the operation before, one level "
         "otherwise.\n";
