@@ -48,6 +48,7 @@ RANGED(fold,
        PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key, const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations),
        ARGUMENTS(r, d, key, galois, n_digits, n_rotations))
 RANGED(key_switch, PARAMETERS(mzv_poly r[2], mzv_cpoly d, const mzv_switch *with), ARGUMENTS(r, d, with))
+RANGED(matmul, PARAMETERS(mzv_poly r, mzv_cpoly a, const mzv_matrix *w), ARGUMENTS(r, a, w))
 RANGED(rotation_sums, PARAMETERS(mzv_poly *r, const mzv_rotations *of), ARGUMENTS(r, of))
 
 const mzv_backend_ops mzv_cuda_ops = {
@@ -88,4 +89,5 @@ const mzv_backend_ops mzv_cuda_ops = {
     .fold = fold,
     .key_switch = key_switch,
     .rotation_sums = rotation_sums,
+    .matmul = matmul,
 };

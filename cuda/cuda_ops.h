@@ -61,6 +61,9 @@ mzv_status mzv_cuda_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const
 /* rotations.cu */
 mzv_status mzv_cuda_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 
+/* matmul.cu */
+mzv_status mzv_cuda_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w);
+
 /* keyswitch.cu */
 mzv_status mzv_cuda_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
 

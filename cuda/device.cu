@@ -1,5 +1,6 @@
 /* Devices and streams. Tables belong to the backend object; memory.cu has what they allocate. */
 #include "device.cuh"
+#include "blas.cuh"
 #include "base/arena.h"
 
 #include <stdio.h>
@@ -221,6 +222,7 @@ void mzv_cuda_stream_close(mzv_stream *s) {
     Stream *stream = reinterpret_cast<Stream *>(s);
     if (stream == nullptr) return;
     drop(cudaSetDevice(backend_of(s)->device));
+    blas_close(stream->blas);
     if (stream->queue != nullptr) {
         if (s->scratch.base != nullptr) drop(cudaFreeAsync(s->scratch.base, stream->queue));
         drop(cudaStreamSynchronize(stream->queue));

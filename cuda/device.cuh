@@ -35,6 +35,7 @@ struct Stream {
     mzv_stream head; /* must be first */
     cudaStream_t queue;
     cudaEvent_t event; /* for stream_wait */
+    void *blas;        /* of blas.cuh; NULL until the first matmul */
     cudaError_t late;  /* of `free`, which cannot report: given by the next call */
 };
 

@@ -114,6 +114,13 @@ typedef struct mzv_rotations {
     bool accumulate; /* the sums are added to what is there */
 } mzv_rotations;
 
+/* Integers w[o * n_in + i], |w| < 2^18: a linear layer over ciphertexts that hold one column each. */
+typedef struct mzv_matrix {
+    uint32_t n_out, n_in;
+    const int32_t *w;        /* host memory, read before the call returns */
+    const uint64_t *doubles; /* the same as doubles in backend memory, from mzv_matrix_upload */
+} mzv_matrix;
+
 /* A device as `mzv devices` shows it. */
 typedef struct mzv_device_facts {
     char name[128], architecture[16]; /* "NVIDIA H100 80GB HBM3", "sm_90" */
@@ -210,6 +217,8 @@ struct mzv_backend_ops {
     /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of
      * its composition, or as many, and N/16 words for each rotation. */
     mzv_status (*rotation_sums)(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
+    /* r_o = sum_i w[o][i] a_i: the batch of `a` is n_in, that of r n_out. */
+    mzv_status (*matmul)(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w);
 };
 
 /* Checked dispatch: what the layers above call. Bases, batches and overlaps are tested once here for all
@@ -239,6 +248,12 @@ mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const
 mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d,
                                const mzv_switch *with) MZV_MUST_CHECK;
 mzv_status mzv_poly_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of) MZV_MUST_CHECK;
+mzv_status mzv_poly_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w) MZV_MUST_CHECK;
+
+/* The same from level 1, without w->doubles. */
+mzv_status mzv_matmul_composed(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w) MZV_MUST_CHECK;
+/* w->doubles, made from w->w; to be freed by the backend's `free`. Waits. */
+mzv_status mzv_matrix_upload(mzv_stream *s, mzv_matrix *w) MZV_MUST_CHECK;
 
 /* Scratch: `take` gives a fresh polynomial; `mark` and `release` bracket a call. */
 mzv_status mzv_take(mzv_stream *s, mzv_poly *out, uint32_t batch, mzv_basis basis) MZV_MUST_CHECK;
