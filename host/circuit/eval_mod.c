@@ -11,7 +11,8 @@
 /* u = v - shift. An error of T_2 at t = u / width reaches v as width^2 / (4 |u|) of it: most where t is near 0. I is
  * mostly near 0 and hardly ever near 6, so t = 0 is put there. Deviation of v by EvalMod's own divisions, in units of
  * one, I as from a sparse secret of weight 32 (the input's counts width of them): shift 1/4: 142, 4 + 1/4: 78,
- * 6 + 1/4: 25, 8 + 1/4: 24; how many doublings does not matter. */
+ * 6 + 1/4: 25, 8 + 1/4: 24; how many doublings does not matter. With the last four levels at a scale of 2^44 under
+ * 2^48 it is 37 for 6 + 1/4. */
 #define SHIFT 6.25
 #define CORRECTION_LEVELS 2
 #define PROBES 33 /* points in [-reach, reach] around each integer */

@@ -4,7 +4,7 @@
  * t = u / width in [-1, 1]:
  *     cos(2 pi u / 2^r) = J_0(a) + 2 sum_k (-1)^k J_2k(a) T_2k(t),  a = 2 pi width / 2^r    [AS64, 9.1.44-45]
  * an even Chebyshev series cut at the degree where the rest is below the target, then r times c -> 2 c^2 - 1
- * [HK20b, 3]. That is s = sin(2 pi e) = 2 pi e (1 - (2 pi e)^2 / 6 + ..). Corrected, two levels more: s (6 + s^2),
+ * [HK20, 3]. That is s = sin(2 pi e) = 2 pi e (1 - (2 pi e)^2 / 6 + ..). Corrected, two levels more: s (6 + s^2),
  * 6 times the arcsine but for (3/40) s^5 [BMTH21, 5.3]. The argument stays real: for complex slots it runs once for
  * each part. */
 #ifndef MZV_CIRCUIT_EVAL_MOD_H
