@@ -1,5 +1,5 @@
 /* CoeffToSlot and SlotToCoeff: the special FFT of the encoding as a few linear transforms of the slots, radix
- * steps of consecutive FFT stages [CHKKS18a, CHH18, BMTH21].
+ * steps of consecutive FFT stages [CHKKS18a], [CHH18], [BMTH21].
  *
  * For m slots (repeated with period m where m < n_slots) decoding is z = F_m ... F_4 F_2 R w: R reverses bits,
  * the stage of 2h points takes (a, b), h slots apart, to (a + r_j b, a - r_j b), j = position modulo h,
