@@ -10,11 +10,12 @@
 #include "ckks/noise.h"
 #include "ckks/security.h"
 
-#define SERIES_SHARE 0.25 /* of EvalMod's noise, for the error of its series */
+#define SERIES_SHARE 0.25     /* of EvalMod's noise, for the error of its series */
 #define SPREAD_DEVIATIONS 7.5 /* of a coefficient: exceeded with probability 2^-43 by one of 2^16 */
 #define MAX_REACH 0.06        /* of e: beyond, the sine bends by more than 2 % */
 #define CORRECTED_LEVELS 10   /* of EvalMod, from which it is corrected */
-#define EVAL_MOD_DIVISIONS 43 /* noise of e in units of one division's: 22.3 (the width) and EvalMod's 37, squares added */
+#define EVAL_MOD_DIVISIONS                                                                                   \
+    43 /* noise of e in units of one division's: 22.3 (the width) and EvalMod's 37, squares added */
 #define GAIN_MARGIN 2.0
 
 struct mzv_boot {
@@ -25,12 +26,12 @@ struct mzv_boot {
     mzv_eval_mod *eval_mod;
     mzv_plain *before, *after; /* NULL, or: signs at the bottom; parts of SLOTS_FIRST with few slots */
     mzv_fold trace;            /* onto the subring of few slots */
-    double shrink;             /* 1, or what the trace multiplies is divided by it on a spare level: small factors of few
-                                  diagonals would be rounded too coarsely, alike in all blocks */
-    int64_t lift;              /* COEFFS_FIRST, not spread: the message times this at level 0 */
-    bool corrected;            /* EvalMod: s + s^3 / 6 */
-    uint32_t bridge;           /* level that EvalMod ends on */
-    double result;             /* EvalMod's result, its real part doubled and blocks joined, times this is the message */
+    double shrink;  /* 1, or what the trace multiplies is divided by it on a spare level: small factors of few
+                       diagonals would be rounded too coarsely, alike in all blocks */
+    int64_t lift;   /* COEFFS_FIRST, not spread: the message times this at level 0 */
+    bool corrected; /* EvalMod: s + s^3 / 6 */
+    uint32_t bridge; /* level that EvalMod ends on */
+    double result; /* EvalMod's result, its real part doubled and blocks joined, times this is the message */
 };
 
 static bool few_slots(const mzv_boot *b, const mzv_evaluator *ev) { return b->spec.n_slots < ev->n_slots; }
@@ -79,15 +80,17 @@ static double noise_joined(const mzv_boot *b, const mzv_evaluator *ev) {
     return noise_of_e(ev) * (few_slots(b, ev) ? sqrt(2.0 * b->spec.n_slots / ev->n_slots) : 1);
 }
 
-/* What is left of e's own shape: bend e^power; the sine's third order, or the fifth where that is corrected. */
+/* What is left of e's own shape: bend e^power; the sine's third order, or the fifth where that is corrected.
+ */
 static double bend_of(const mzv_boot *b, double *power) {
     const double turn = 2 * M_PI;
     *power = b->corrected ? 5 : 3;
     return b->corrected ? 3 * pow(turn, 4) / 40 : turn * turn / 6;
 }
 
-/* The ratio r for which noise and bend are least together: A c^p / r^(p-1) + r noise for coefficients c. Spread:
- * both as deviations of normal c, E c^2p = (2p - 1)!!. Else: the largest bend against four deviations of noise. */
+/* The ratio r for which noise and bend are least together: A c^p / r^(p-1) + r noise for coefficients c.
+ * Spread: both as deviations of normal c, E c^2p = (2p - 1)!!. Else: the largest bend against four deviations
+ * of noise. */
 static double balance(const mzv_boot *b, double noise) {
     const mzv_boot_spec *s = &b->spec;
     double power = 0, bend = bend_of(b, &power);
@@ -118,8 +121,8 @@ static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
     if (s->order == MZV_BOOT_COEFFS_FIRST && !s->spread) {
         if (whole < bound / MAX_REACH)
             return mzv_fail(MZV_ERR_PARAMS,
-                            "bootstrapping: q_0 is 2^%.1f scales, coefficients up to %g need 2^%.1f", log2(whole),
-                            bound, log2(bound / MAX_REACH));
+                            "bootstrapping: q_0 is 2^%.1f scales, coefficients up to %g need 2^%.1f",
+                            log2(whole), bound, log2(bound / MAX_REACH));
         b->lift = (int64_t)fmax(1, floor(whole / ratio));
         ratio = whole / (double)b->lift;
     }
@@ -163,8 +166,10 @@ static mzv_status plan(mzv_boot *b, const mzv_evaluator *ev) {
     MZV_TRY(choose_eval_mod(b, ev));
     MZV_TRY(choose_levels(b, ev));
     if (few_slots(b, ev))
-        MZV_TRY(mzv_fold_cyclic(&b->trace, b->spec.n_slots, ev->n_slots / b->spec.n_slots, MZV_FOLD_CHEAPEST));
-    const double rest = b->facts.sine_error * (slots_first(b) ? 1 : sqrt(b->spec.n_slots)) + 8 * b->facts.noise;
+        MZV_TRY(
+            mzv_fold_cyclic(&b->trace, b->spec.n_slots, ev->n_slots / b->spec.n_slots, MZV_FOLD_CHEAPEST));
+    const double rest =
+        b->facts.sine_error * (slots_first(b) ? 1 : sqrt(b->spec.n_slots)) + 8 * b->facts.noise;
     b->facts.log2_gain = (uint32_t)fmax(0, floor(log2(b->spec.magnitude / (GAIN_MARGIN * rest))));
     return MZV_OK;
 }
@@ -180,7 +185,8 @@ static void fill_signs(mzv_complex *slots, uint32_t n, uint32_t period) {
     for (uint32_t i = period; i < n; i++) slots[i] = slots[i - period];
 }
 
-/* For few slots the real and the imaginary part travel in alternating blocks of m slots: `turn` on the odd ones. */
+/* For few slots the real and the imaginary part travel in alternating blocks of m slots: `turn` on the odd
+ * ones. */
 static void fill_blocks(mzv_complex *slots, uint32_t n, uint32_t m, mzv_complex turn) {
     for (uint32_t i = 0; i < n; i++) slots[i] = i / m % 2 == 0 ? 1 : turn;
 }
@@ -194,7 +200,8 @@ static mzv_complex imaginary(double y) {
 static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     const double q0 = (double)ev->facts.primes[ev->params.n_special];
     const double width = mzv_eval_mod_about(b->eval_mod)->width;
-    const uint32_t n_groups = groups_for(&b->spec, ev->params.n_coeff_to_slot); /* the last ones of these levels */
+    const uint32_t n_groups =
+        groups_for(&b->spec, ev->params.n_coeff_to_slot); /* the last ones of these levels */
     mzv_boot_transform_spec spec = { .direction = MZV_COEFF_TO_SLOT,
                                      .n_slots = b->spec.n_slots,
                                      .level = ev->max_level - ev->params.n_coeff_to_slot + n_groups,
@@ -203,13 +210,14 @@ static mzv_status make_to_slots(mzv_boot *b, mzv_evaluator *ev, mzv_complex *wor
     if (few_slots(b, ev)) {
         fill_blocks(work, ev->n_slots, b->spec.n_slots, imaginary(-1));
         spec.after = work;
-        *(n_groups < ev->params.n_coeff_to_slot ? &b->shrink : &spec.factor) *= (double)b->spec.n_slots / ev->n_slots;
+        *(n_groups < ev->params.n_coeff_to_slot ? &b->shrink : &spec.factor) *=
+            (double)b->spec.n_slots / ev->n_slots;
     }
     return mzv_boot_transform_create(&b->to_slots, ev, &spec);
 }
 
-/* COEFFS_FIRST: from EvalMod's result, both parts in one, to slots. SLOTS_FIRST: from slots to coefficients that are e
- * times q_0. */
+/* COEFFS_FIRST: from EvalMod's result, both parts in one, to slots. SLOTS_FIRST: from slots to coefficients
+ * that are e times q_0. */
 static mzv_status make_to_coeffs(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     const double q0 = (double)ev->facts.primes[ev->params.n_special];
     mzv_boot_transform_spec spec = { .direction = MZV_SLOT_TO_COEFF,
@@ -250,8 +258,10 @@ static mzv_status make(mzv_boot *b, mzv_evaluator *ev, mzv_complex *work) {
     MZV_TRY(make_to_slots(b, ev, work));
     MZV_TRY(make_to_coeffs(b, ev, work));
     MZV_TRY(make_plains(b, ev, work));
-    MZV_TRY(b->spec.keep ? mzv_boot_transform_keep(&b->to_slots) : mzv_boot_transform_keep_compact(&b->to_slots));
-    return b->spec.keep ? mzv_boot_transform_keep(&b->to_coeffs) : mzv_boot_transform_keep_compact(&b->to_coeffs);
+    MZV_TRY(b->spec.keep ? mzv_boot_transform_keep(&b->to_slots)
+                         : mzv_boot_transform_keep_compact(&b->to_slots));
+    return b->spec.keep ? mzv_boot_transform_keep(&b->to_coeffs)
+                        : mzv_boot_transform_keep_compact(&b->to_coeffs);
 }
 
 void mzv_boot_destroy(mzv_boot *b) {
@@ -264,7 +274,8 @@ void mzv_boot_destroy(mzv_boot *b) {
     mzv_free(b);
 }
 
-static mzv_status refresh_run(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+static mzv_status refresh_run(const mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out,
+                              const mzv_cipher *a) {
     const mzv_boot *b = (const mzv_boot *)((const char *)self - offsetof(mzv_boot, refresh));
     return mzv_boot_run(ev, out, a, b);
 }
@@ -293,8 +304,9 @@ const mzv_refresh *mzv_boot_refresh(const mzv_boot *b) { return &b->refresh; }
 
 /* ---- the run ---- */
 
-/* x = twice the real parts of EvalMod's results: re + i im, or one ciphertext of alternating blocks; at the bridge.
- * The imaginary parts are noise. As re + i im and the conjugate of re - i im it takes one key switch. */
+/* x = twice the real parts of EvalMod's results: re + i im, or one ciphertext of alternating blocks; at the
+ * bridge. The imaginary parts are noise. As re + i im and the conjugate of re - i im it takes one key switch.
+ */
 static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2], const mzv_boot *b) {
     const mzv_eval_mod_facts *f = mzv_eval_mod_about(b->eval_mod);
     const uint32_t n = few_slots(b, ev) ? 1 : 2;
@@ -315,7 +327,8 @@ static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2]
 }
 
 /* From the raised ciphertext to EvalMod's result. */
-static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *raised, const mzv_boot *b) {
+static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *raised,
+                                 const mzv_boot *b) {
     const uint32_t level = ev->max_level - ev->params.n_coeff_to_slot;
     mzv_cipher parts[2], projected;
     for (uint32_t i = 0; i < 2; i++) MZV_TRY(mzv_ev_take(ev, &parts[i], level, raised->batch));
@@ -337,7 +350,8 @@ static mzv_status join_blocks(mzv_evaluator *ev, mzv_cipher *x, const mzv_boot *
     return few_slots(b, ev) ? mzv_fold_run(ev, x, x, &b->trace) : MZV_OK;
 }
 
-static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x, const mzv_boot *b) {
+static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
+                                  const mzv_boot *b) {
     if (!slots_first(b))
         MZV_TRY(mzv_boot_transform_run(ev, out, x, &b->to_coeffs));
     else if (b->after != NULL)

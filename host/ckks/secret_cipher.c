@@ -132,7 +132,8 @@ done:
 /* Not `>`: NaN is beyond every limit. */
 static bool beyond(double value, double limit) { return limit > 0 && !(fabs(value) <= limit); }
 
-static mzv_status check_slots(const mzv_complex *slots, size_t n, size_t n_slots, const mzv_decrypt_check *check) {
+static mzv_status check_slots(const mzv_complex *slots, size_t n, size_t n_slots,
+                              const mzv_decrypt_check *check) {
     const double imaginary = check->imaginary > 0 ? check->imaginary : check->magnitude;
     size_t first = n, n_beyond = 0;
     for (size_t i = 0; i < n; i++) {
@@ -140,11 +141,12 @@ static mzv_status check_slots(const mzv_complex *slots, size_t n, size_t n_slots
         if (n_beyond++ == 0) first = i;
     }
     if (n_beyond == 0) return MZV_OK;
-    return mzv_fail(MZV_ERR_RANGE,
-                    "decrypt: slot %zu of ciphertext %zu is %.6g%+.6gi, beyond %g and %gi, as are %zu in all: the "
-                    "computation left its range; run it again, on smaller inputs if this repeats",
-                    first % n_slots, first / n_slots, __real__ slots[first], __imag__ slots[first], check->magnitude,
-                    imaginary, n_beyond);
+    return mzv_fail(
+        MZV_ERR_RANGE,
+        "decrypt: slot %zu of ciphertext %zu is %.6g%+.6gi, beyond %g and %gi, as are %zu in all: the "
+        "computation left its range; run it again, on smaller inputs if this repeats",
+        first % n_slots, first / n_slots, __real__ slots[first], __imag__ slots[first], check->magnitude,
+        imaginary, n_beyond);
 }
 
 mzv_status mzv_decrypt_bounded(mzv_complex *slots, const mzv_secret *secret, const mzv_cipher *ct,

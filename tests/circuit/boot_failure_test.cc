@@ -1,4 +1,5 @@
-/* How bootstrapping fails, and that it is noticed: the distribution of I, its bound, overflows that are forced. */
+/* How bootstrapping fails, and that it is noticed: the distribution of I, its bound, overflows that are
+ * forced. */
 #include "circuit/boot_helpers.h"
 #include "ckks/encode.h"
 #include "ckks/security.h"
@@ -16,8 +17,8 @@ Slots raised_slots(const Machine &m, const std::vector<double> &e, const std::ve
     std::vector<double> coeff(2 * (size_t)n);
     Slots slots(n), work(n);
     for (size_t k = 0; k < coeff.size(); k++) coeff[k] = q0 * (e[k] + overflow[k]);
-    mzv_decode(m.ctx->embedding, reinterpret_cast<mzv_complex *>(slots.data()), coeff.data(), f.scale[m.ev->max_level],
-               reinterpret_cast<mzv_complex *>(work.data()));
+    mzv_decode(m.ctx->embedding, reinterpret_cast<mzv_complex *>(slots.data()), coeff.data(),
+               f.scale[m.ev->max_level], reinterpret_cast<mzv_complex *>(work.data()));
     return slots;
 }
 
@@ -33,7 +34,8 @@ std::vector<double> coefficients(const Machine &m, const Slots &z) {
     return r;
 }
 
-/* The part of bootstrapping after ModRaise on a fresh encryption of q_0 (m / ratio + I), decrypted with a check. */
+/* The part of bootstrapping after ModRaise on a fresh encryption of q_0 (m / ratio + I), decrypted with a
+ * check. */
 struct Forced {
     Boots b;
     Slots message = complex_slots(n, n, 1, 4), got = Slots(n);
@@ -92,12 +94,14 @@ TEST(BootFailure, HonestBootstrapsAreNotNoticed) {
         Slots got((size_t)batch * n);
         const mzv_decrypt_check check = { 1 + 1e-4, 0 };
         ASSERT_EQ(b.run(out, a), MZV_OK) << mzv_last_error();
-        EXPECT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), b.m.secret, out, &check), MZV_OK)
+        EXPECT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), b.m.secret, out, &check),
+                  MZV_OK)
             << mzv_last_error();
     }
 }
 
-/* Pr[round(sum of 33 uniforms on [-1/2, 1/2]) = i]: the closed form of Irwin and Hall, long double, for small |i|. */
+/* Pr[round(sum of 33 uniforms on [-1/2, 1/2]) = i]: the closed form of Irwin and Hall, long double, for small
+ * |i|. */
 long double irwin_hall(long double x, int terms) { // Pr[sum of `terms` uniforms on [0, 1] < x]
     long double sum = 0, binomial = 1;
     for (int k = 0; k <= (int)std::floor(x); k++) {
@@ -120,8 +124,8 @@ TEST(BootFailure, OverflowsFollowTheModel) {
     const int most = 5; // beyond is one class on each side
     std::vector<double> found(2 * most + 3), expected(found.size());
     double total = 0, largest = 0;
-    // Coefficients of one ciphertext share parts of the same polynomial: 16 of each are as good as independent (any two
-    // share one part of 33 with probability 1/2), and ciphertexts are.
+    // Coefficients of one ciphertext share parts of the same polynomial: 16 of each are as good as
+    // independent (any two share one part of 33 with probability 1/2), and ciphertexts are.
     const uint32_t batch = 40, taken = 16;
     for (uint32_t round = 0; round < 2; round++) {
         Machine m;
@@ -133,7 +137,9 @@ TEST(BootFailure, OverflowsFollowTheModel) {
         mzv_key_request_destroy(request);
         mzv_cipher *out = m.empty(p.n_levels, batch);
         for (uint32_t c = 0; c < 10; c++) {
-            ASSERT_EQ(mzv_mod_raise(m.ev, out, m.put(complex_slots((size_t)batch * n, n, 1, round), 0)), MZV_OK) << mzv_last_error();
+            ASSERT_EQ(mzv_mod_raise(m.ev, out, m.put(complex_slots((size_t)batch * n, n, 1, round), 0)),
+                      MZV_OK)
+                << mzv_last_error();
             const Slots all = m.get(out);
             for (uint32_t b = 0; b < batch; b++) {
                 Slots z(all.begin() + b * n, all.begin() + (b + 1) * n);
@@ -156,15 +162,18 @@ TEST(BootFailure, OverflowsFollowTheModel) {
     expected.front() = expected.back() = total * rest / 2;
     for (size_t i = 0; i < found.size(); i++) chi += std::pow(found[i] - expected[i], 2) / expected[i];
     const double freedom = (double)found.size() - 1;
-    printf("    I of %.0f coefficients: chi-square %.2f of %.0f, largest %.0f\n", total, chi, freedom, largest);
-    // Beyond freedom + 6 sqrt(2 freedom) + 20 with probability below 2^-30 [Pearson's, by its exponential tail].
+    printf("    I of %.0f coefficients: chi-square %.2f of %.0f, largest %.0f\n", total, chi, freedom,
+           largest);
+    // Beyond freedom + 6 sqrt(2 freedom) + 20 with probability below 2^-30 [Pearson's, by its exponential
+    // tail].
     EXPECT_LT(chi, freedom + 6 * std::sqrt(2 * freedom) + 20);
     EXPECT_LE(largest, 16);
 }
 
 TEST(BootFailure, ProbabilityIsThatOfTheGate) {
     EXPECT_NEAR(mzv_security_boot_failure(16, 32, 16), -138.7, 0.05);
-    for (const auto &[name, log_n] : { std::pair<const char *, uint32_t>{ "toy-boot", 11 }, { "n16-boot", 16 } }) {
+    for (const auto &[name, log_n] :
+         { std::pair<const char *, uint32_t> { "toy-boot", 11 }, { "n16-boot", 16 } }) {
         mzv_evaluator *ev = nullptr;
         mzv_boot *boot = nullptr;
         const mzv_params p = named(name);
@@ -189,7 +198,8 @@ TEST(BootFailure, ATooLargeModulusOfTheSparseSecretIsRefused) {
     p.log_special = 61;
     p.n_special = 7;
     EXPECT_EQ(mzv_params_check(&p, &f), MZV_ERR_PARAMS);
-    EXPECT_NE(strstr(mzv_last_error(), "sparse secret under log2(q_0 p_0) = 122.00, cap 121"), nullptr) << mzv_last_error();
+    EXPECT_NE(strstr(mzv_last_error(), "sparse secret under log2(q_0 p_0) = 122.00, cap 121"), nullptr)
+        << mzv_last_error();
     p = named("toy-boot");
     p.insecure_toy = false;
     EXPECT_EQ(mzv_params_check(&p, &f), MZV_ERR_PARAMS);

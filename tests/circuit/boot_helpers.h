@@ -1,5 +1,5 @@
-/* What tests of bootstrapping share: a machine with a boot and the keys that its measurement asked for, messages,
- * errors in bits. */
+/* What tests of bootstrapping share: a machine with a boot and the keys that its measurement asked for,
+ * messages, errors in bits. */
 #ifndef MZV_TEST_BOOT_HELPERS_H
 #define MZV_TEST_BOOT_HELPERS_H
 #include "circuit/boot.h"
@@ -121,8 +121,10 @@ inline Slots real_slots(size_t n, size_t m, double magnitude, uint32_t seed) {
     return z;
 }
 
-/* The prediction for `n_messages` messages: for few slots that of as many draws, for many one stands for all. */
-inline mzv_boot_precision predicted(const mzv_params &params, const mzv_boot_spec &spec, uint32_t n_messages) {
+/* The prediction for `n_messages` messages: for few slots that of as many draws, for many one stands for all.
+ */
+inline mzv_boot_precision predicted(const mzv_params &params, const mzv_boot_spec &spec,
+                                    uint32_t n_messages) {
     double mean = 0, worst_bits = INFINITY;
     const uint32_t n_draws = n_messages > 2 ? n_messages : 1;
     for (uint32_t i = 0; i < n_draws; i++) {
@@ -135,12 +137,13 @@ inline mzv_boot_precision predicted(const mzv_params &params, const mzv_boot_spe
 }
 
 /* Within two bits each way of what mzv_boot_predict says. */
-inline void expect_predicted(const Error &e, const mzv_params &params, const mzv_boot_spec &spec, uint32_t n_messages = 1) {
+inline void expect_predicted(const Error &e, const mzv_params &params, const mzv_boot_spec &spec,
+                             uint32_t n_messages = 1) {
     const mzv_boot_precision p = predicted(params, spec, n_messages);
     EXPECT_NEAR(e.mean_bits(), p.mean_bits, 2) << name_of(spec);
     EXPECT_NEAR(e.worst_bits(), p.worst_bits, 2) << name_of(spec);
-    printf("    %s: mean %.2f bits (predicted %.2f), worst %.2f (%.2f)\n", name_of(spec).c_str(), e.mean_bits(),
-           p.mean_bits, e.worst_bits(), p.worst_bits);
+    printf("    %s: mean %.2f bits (predicted %.2f), worst %.2f (%.2f)\n", name_of(spec).c_str(),
+           e.mean_bits(), p.mean_bits, e.worst_bits(), p.worst_bits);
 }
 
 } // namespace boot_test

@@ -1,5 +1,5 @@
-/* Bootstrapping at 128 bits, and a thousand times on the toy set. MZV_BOOT_RUNS: how many bootstraps of n16-boot with
- * full slots; unless set 20, or 3 where CI is set (one takes 10 to 20 seconds of one core). */
+/* Bootstrapping at 128 bits, and a thousand times on the toy set. MZV_BOOT_RUNS: how many bootstraps of
+ * n16-boot with full slots; unless set 20, or 3 where CI is set (one takes 10 to 20 seconds of one core). */
 #include <chrono>
 #include <cstdlib>
 
@@ -34,17 +34,19 @@ TEST(SlowBoot, AThousandOnTheToySetWithoutAFailure) {
     for (uint32_t round = 0; round < 100; round++) {
         const Slots z = complex_slots(got.size(), got.size(), 1, 1000 + round);
         const mzv_decrypt_check check = { 1 + 1e-5, 0 };
-        ASSERT_EQ(mzv_encrypt(a, b.m.secret, reinterpret_cast<const mzv_complex *>(z.data()), 1), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_encrypt(a, b.m.secret, reinterpret_cast<const mzv_complex *>(z.data()), 1), MZV_OK)
+            << mzv_last_error();
         ASSERT_EQ(b.run(out, a), MZV_OK) << mzv_last_error();
-        ASSERT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), b.m.secret, out, &check), MZV_OK)
+        ASSERT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), b.m.secret, out, &check),
+                  MZV_OK)
             << mzv_last_error();
         const Error e = compare(got, z);
         worst = std::fmax(worst, e.worst);
         mean += e.mean / 100;
     }
     const mzv_boot_precision q = predicted(p, s, 1);
-    printf("    1000 bootstraps: mean %.2f bits (predicted %.2f), worst of all %.2f, %.2f s each\n", -std::log2(mean),
-           q.mean_bits, -std::log2(worst), (seconds() - start) / 1000);
+    printf("    1000 bootstraps: mean %.2f bits (predicted %.2f), worst of all %.2f, %.2f s each\n",
+           -std::log2(mean), q.mean_bits, -std::log2(worst), (seconds() - start) / 1000);
     EXPECT_NEAR(-std::log2(mean), q.mean_bits, 0.5);
     // Of 2^21 normal parts the largest is 5.2 deviations, of the 2^11 predicted 3.5: 0.6 bits; and 2.
     EXPECT_GE(-std::log2(worst), q.worst_bits - 2.6);
@@ -59,8 +61,8 @@ struct Large : Boots {
         const double start = seconds();
         omp_set_num_threads(omp_get_num_procs());
         ckks(params, spec);
-        printf("    %s, %s: %.2f GB of %u keys, %.2f GB of scratch; keys and diagonals made in %.1f s\n", name,
-               name_of(spec).c_str(), 1e-9 * (double)mzv_keys_bytes(m.keys), mzv_keys_count(m.keys),
+        printf("    %s, %s: %.2f GB of %u keys, %.2f GB of scratch; keys and diagonals made in %.1f s\n",
+               name, name_of(spec).c_str(), 1e-9 * (double)mzv_keys_bytes(m.keys), mzv_keys_count(m.keys),
                1e-9 * (double)cost.counts.peak_bytes, seconds() - start);
     }
     /* Each run is a fresh random message. */
@@ -72,15 +74,18 @@ struct Large : Boots {
         for (uint32_t r = 0; r < n_runs; r++) {
             const Slots z = complex_slots(n, facts().n_slots, 1, 100 + r);
             const mzv_decrypt_check check = { 1.001, 0 };
-            ASSERT_EQ(mzv_encrypt(a, m.secret, reinterpret_cast<const mzv_complex *>(z.data()), facts().in_level), MZV_OK);
+            ASSERT_EQ(
+                mzv_encrypt(a, m.secret, reinterpret_cast<const mzv_complex *>(z.data()), facts().in_level),
+                MZV_OK);
             const double start = seconds();
             ASSERT_EQ(run(out, a), MZV_OK) << mzv_last_error();
             const double taken = seconds() - start;
-            ASSERT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), m.secret, out, &check), MZV_OK)
+            ASSERT_EQ(mzv_decrypt_bounded(reinterpret_cast<mzv_complex *>(got.data()), m.secret, out, &check),
+                      MZV_OK)
                 << mzv_last_error();
             const Error e = compare(got, z);
-            printf("    run %u: mean %.2f bits (predicted %.2f), worst %.2f (%.2f), level %u, %.1f s\n", r, e.mean_bits(),
-                   q.mean_bits, e.worst_bits(), q.worst_bits, mzv_cipher_level(out), taken);
+            printf("    run %u: mean %.2f bits (predicted %.2f), worst %.2f (%.2f), level %u, %.1f s\n", r,
+                   e.mean_bits(), q.mean_bits, e.worst_bits(), q.worst_bits, mzv_cipher_level(out), taken);
             fflush(stdout);
             EXPECT_GE(e.mean_bits(), mean_bits);
             EXPECT_GE(e.worst_bits(), worst_bits);
@@ -136,7 +141,8 @@ TEST(SlowBoot128, TwoIterationsOfTheFineSet) {
 // The uniform halves of keys are seeds in the file.
 TEST(SlowBoot128, SavedKeysFit) {
     Temporary dir;
-    if (std::filesystem::space(dir.dir()).available < (uintmax_t)5e9) GTEST_SKIP() << "less than 5 GB left in " << dir.dir();
+    if (std::filesystem::space(dir.dir()).available < (uintmax_t)5e9)
+        GTEST_SKIP() << "less than 5 GB left in " << dir.dir();
     mzv_key_request *request = nullptr;
     mzv_circuit_cost cost;
     const mzv_params p = named("n16-boot");

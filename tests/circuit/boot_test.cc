@@ -1,5 +1,5 @@
-/* Bootstrapping on the toy set: what comes out against what went in, the prediction, levels, keys, scratch, refusals.
- * Messages are the oracle of their own bootstrap. */
+/* Bootstrapping on the toy set: what comes out against what went in, the prediction, levels, keys, scratch,
+ * refusals. Messages are the oracle of their own bootstrap. */
 #include "base/temporary.h"
 #include "circuit/boot_helpers.h"
 #include "circuit/deep_helpers.h"
@@ -14,7 +14,8 @@ const uint32_t n = 1024; // slots of toy-boot
 std::vector<mzv_boot_spec> all_specs(std::initializer_list<uint32_t> n_slots) {
     std::vector<mzv_boot_spec> specs;
     for (const uint32_t m : n_slots)
-        for (const auto &s : { coeffs_first(false, m), coeffs_first(true, m), slots_first(m) }) specs.push_back(s);
+        for (const auto &s : { coeffs_first(false, m), coeffs_first(true, m), slots_first(m) })
+            specs.push_back(s);
     return specs;
 }
 
@@ -33,8 +34,10 @@ Slots messages(const mzv_boot_spec &s, uint32_t batch, uint32_t seed) {
     return all;
 }
 
-// Complex messages and a real one, each entry of a batch its own.
+// Complex messages and a real one, each entry of a batch its own. Slots first, the worst slot is one with I =
+// 6 (eval_mod.c), one coefficient of 2000: enough messages that there are some.
 void expect_as_predicted(const mzv_boot_spec &s, uint32_t batch) {
+    if (s.order == MZV_BOOT_SLOTS_FIRST && s.iterations < 2 && period(s) >= 256) batch = 8 * n / period(s);
     const mzv_params p = named("toy-boot");
     Boots b;
     b.ckks(p, s, batch);
@@ -93,8 +96,8 @@ TEST(Boot, NoiseIsTheFactsNoise) {
     const mzv_params p = named("toy-boot");
     for (const mzv_boot_spec &s : all_specs({ 0, 256 })) {
         Boots b;
-        b.ckks(p, s, 4);
-        const Slots z = complex_slots(4 * n, period(s), 0.25, 8);
+        b.ckks(p, s, 8);
+        const Slots z = complex_slots(8 * n, period(s), 0.25, 8);
         EXPECT_NEAR(compare(b.refreshed(z), z).deviation / b.facts().noise, 1, 0.3) << name_of(s);
     }
 }
@@ -109,9 +112,7 @@ TEST(Boot, TwoRealVectorsInOne) {
         Slots z(n);
         for (uint32_t i = 0; i < n; i++) z[i] = { x[i], y[i] };
         const Slots got = b.refreshed(z);
-        mzv_boot_precision predicted;
-        ASSERT_EQ(mzv_boot_predict(&predicted, &p, &s, 7), MZV_OK);
-        const double limit = std::exp2(2 - predicted.worst_bits);
+        const double limit = std::exp2(2 - predicted(p, s, 8).worst_bits);
         for (uint32_t i = 0; i < n; i++) {
             ASSERT_NEAR(got[i].real(), x[i], limit) << i;
             ASSERT_NEAR(got[i].imag(), y[i], limit) << i;
@@ -136,13 +137,17 @@ std::vector<std::pair<std::string, Slots>> structured(uint32_t m, double size) {
     add("a single slot", [](uint32_t i) { return i == 3 ? std::complex<double>(1, -1) : 0; });
     uint64_t power = 1;
     std::vector<std::complex<double>> roots; // of the monomial Y^3: xi^(3 5^j)
-    for (uint32_t j = 0; j < m; j++, power = power * 5 % (4 * m)) roots.push_back(std::polar(1.0, 2 * M_PI * (double)(3 * power % (4 * m)) / (4 * m)));
+    for (uint32_t j = 0; j < m; j++, power = power * 5 % (4 * m))
+        roots.push_back(std::polar(1.0, 2 * M_PI * (double)(3 * power % (4 * m)) / (4 * m)));
     add("a monomial", [roots](uint32_t i) { return roots[i]; });
     return all;
 }
 
-/* Deviation that the bend of the sine leaves on a slot of a spread message with |slots| = sqrt(2) magnitude: normal
- * coefficients of deviation magnitude / sqrt(m), E x^10 = 945; facts.sine_error is that of 7.5 deviations. */
+/* Deviation that the bend of the sine leaves on a slot of a spread message with |slots| = sqrt(2) magnitude:
+ * normal coefficients of deviation magnitude / sqrt(m), E x^10 = 945; facts.sine_error is that of 7.5
+ * deviations. */
+// Deviations of one message are allowed a bit: a coefficient with I = 6, of which there may be a few, counts
+// as 135 others.
 double spread_bend(const mzv_boot_facts &f) {
     return std::sqrt(945.0 * f.n_slots) * f.sine_error / std::pow(std::fmin(7.5, std::sqrt(f.n_slots)), 5);
 }
@@ -150,7 +155,8 @@ double spread_bend(const mzv_boot_facts &f) {
 TEST(Boot, StructuredMessagesKeepTheirPrecision) {
     const mzv_params p = named("toy-boot");
     for (const double size : { 1.0, 8.0 })
-        for (mzv_boot_spec s : { coeffs_first(true), coeffs_first(true, 256), slots_first(), slots_first(256) }) {
+        for (mzv_boot_spec s :
+             { coeffs_first(true), coeffs_first(true, 256), slots_first(), slots_first(256) }) {
             s.magnitude = size;
             Boots b;
             b.ckks(p, s);
@@ -158,8 +164,9 @@ TEST(Boot, StructuredMessagesKeepTheirPrecision) {
                 const Error e = compare(b.refreshed(z), z);
                 const mzv_boot_facts &f = b.facts();
                 const double bend = s.spread ? spread_bend(f) : f.sine_error;
-                EXPECT_LE(e.deviation, 1.3 * std::hypot(f.noise, bend)) << name_of(s) << ": " << name;
-                // Slots first: where I = 6 the deviation of a slot is 500 divisions (eval_mod.c), 12 times facts.noise.
+                EXPECT_LE(e.deviation, 2 * std::hypot(f.noise, bend)) << name_of(s) << ": " << name;
+                // Slots first: where I = 6 the deviation of a slot is 500 divisions (eval_mod.c), 12 times
+                // facts.noise.
                 EXPECT_LE(e.part, s.spread ? 8 * std::hypot(bend, f.noise) : bend + 8 * 12 * f.noise)
                     << name_of(s) << ": " << name;
             }
@@ -191,7 +198,9 @@ TEST(Boot, InputsAtHigherLevels) {
         const Slots z = complex_slots(n, n, 1, 2);
         for (uint32_t level = b.facts().in_level; level <= facts.message_levels; level += 4) {
             const Error e = compare(b.refreshed(z, level), z);
-            EXPECT_LE(e.deviation, 1.3 * std::hypot(b.facts().noise, s.spread ? spread_bend(b.facts()) : b.facts().sine_error)) << level;
+            const double bend = s.spread ? spread_bend(b.facts()) : b.facts().sine_error;
+            EXPECT_LE(e.deviation, 2 * std::hypot(b.facts().noise, bend))
+                << name_of(s) << ", level " << level;
         }
     }
 }
@@ -203,7 +212,9 @@ TEST(Boot, LevelsAreThoseOfTheSet) {
     const struct {
         mzv_boot_spec spec;
         uint32_t in, out;
-    } cases[] = { { coeffs_first(), 0, top - 2 }, { coeffs_first(true), 1, top - 2 }, { slots_first(), 3, top },
+    } cases[] = { { coeffs_first(), 0, top - 2 },
+                  { coeffs_first(true), 1, top - 2 },
+                  { slots_first(), 3, top },
                   { coeffs_first(false, 4), 0, top - 1 } };
     for (const auto &c : cases) {
         Boots b;
@@ -261,15 +272,18 @@ mzv_status step(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
 
 Slots stepped(Slots z) {
     for (auto &slot : z) slot = 0.75 - slot * slot;
-    std::rotate(z.begin(), z.begin() + 1, z.end());
+    for (size_t b = 0; b < z.size(); b += n) std::rotate(z.begin() + b, z.begin() + b + 1, z.begin() + b + n);
     return z;
 }
 
-/* `rounds` times: bootstrap, then ten levels of steps. Keys and scratch of the same run on count, whose output is x. */
-mzv_status chain(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *a, const mzv_boot *boot, uint32_t rounds) {
+/* `rounds` times: bootstrap, then ten levels of steps. Keys and scratch of the same run on count, whose
+ * output is x. */
+mzv_status chain(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *a, const mzv_boot *boot,
+                 uint32_t rounds) {
     mzv_cipher *low = nullptr, *fresh = nullptr;
-    mzv_status status = mzv_evaluator_cipher(&low, ev, mzv_boot_about(boot)->out_level, 1);
-    if (status == MZV_OK) status = mzv_evaluator_cipher(&fresh, ev, mzv_boot_about(boot)->out_level, 1);
+    const uint32_t batch = mzv_cipher_batch(a);
+    mzv_status status = mzv_evaluator_cipher(&low, ev, mzv_boot_about(boot)->out_level, batch);
+    if (status == MZV_OK) status = mzv_evaluator_cipher(&fresh, ev, mzv_boot_about(boot)->out_level, batch);
     if (status == MZV_OK) status = mzv_copy(ev, low, a);
     for (uint32_t r = 0; r < rounds && status == MZV_OK; r++) {
         status = mzv_boot_run(ev, fresh, low, boot);
@@ -297,7 +311,7 @@ struct Chain {
 
 Slots chained(Machine *m, Chain c, const Slots &z) {
     const mzv_cipher *a = m->put(z, 4);
-    mzv_cipher *out = m->empty(15);
+    mzv_cipher *out = m->empty(15, mzv_cipher_batch(a));
     EXPECT_EQ(Chain::run(&c, m->ev, out, &a), MZV_OK) << mzv_last_error();
     return m->get(out);
 }
@@ -312,15 +326,16 @@ TEST(Boot, FiveBootstrapsWithTenLevelsBetween) {
         ASSERT_EQ(mzv_key_request_create(&request), MZV_OK);
         ASSERT_EQ(mzv_circuit_measure(&cost, request, &p, &call), MZV_OK) << mzv_last_error();
         Machine encrypted, noisy;
-        encrypted.ckks(p, request, cost.counts.peak_bytes);
+        const uint32_t batch = 4;
+        encrypted.ckks(p, request, batch * cost.counts.peak_bytes);
         mzv_key_request_destroy(request);
-        noisy.clear(p, 5, (size_t)64 * 16 * n);
-        Slots expected = real_slots(n, n, 1, 6);
+        noisy.clear(p, 5, (size_t)batch * 64 * 16 * n);
+        Slots expected = real_slots((size_t)batch * n, (size_t)batch * n, 1, 6);
         const Slots found = chained(&encrypted, c, expected), predicted = chained(&noisy, c, expected);
         for (uint32_t i = 0; i < 50; i++) expected = stepped(expected);
         const Error e = compare(found, expected), q = compare(predicted, expected);
-        printf("    chain, %s: mean %.2f bits (predicted %.2f), worst %.2f (%.2f)\n", name_of(s).c_str(), e.mean_bits(),
-               q.mean_bits(), e.worst_bits(), q.worst_bits());
+        printf("    chain, %s: mean %.2f bits (predicted %.2f), worst %.2f (%.2f)\n", name_of(s).c_str(),
+               e.mean_bits(), q.mean_bits(), e.worst_bits(), q.worst_bits());
         EXPECT_NEAR(e.mean_bits(), q.mean_bits(), 2);
         EXPECT_NEAR(e.worst_bits(), q.worst_bits(), 2);
         EXPECT_GT(e.mean_bits(), 17);
@@ -353,7 +368,8 @@ TEST(Boot, RefresherInACircuitDeeperThanTheChain) {
     ASSERT_EQ(mzv_evaluator_create_count(&count, &p), MZV_OK);
     ASSERT_EQ(mzv_boot_create(&plan, count, &s), MZV_OK) << mzv_last_error();
     ASSERT_EQ(mzv_key_request_create(&request), MZV_OK);
-    ASSERT_EQ(mzv_circuit_measure_refreshed(&cost, request, &p, &call, mzv_boot_refresh(plan)), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_circuit_measure_refreshed(&cost, request, &p, &call, mzv_boot_refresh(plan)), MZV_OK)
+        << mzv_last_error();
     mzv_boot_destroy(plan);
     mzv_evaluator_destroy(count);
 
@@ -385,7 +401,8 @@ TEST(Boot, MeasuredKeysAreExactlyEnough) {
             if (key->level == 0) continue; // to the sparse secret: there is no lower one
             key->level--;
             EXPECT_EQ(b.run(out, a), MZV_ERR_KEY) << "galois " << key->galois;
-            EXPECT_NE(strstr(mzv_last_error(), std::to_string(key->galois).c_str()), nullptr) << mzv_last_error();
+            EXPECT_NE(strstr(mzv_last_error(), std::to_string(key->galois).c_str()), nullptr)
+                << mzv_last_error();
             key->level++;
         }
     }
@@ -431,7 +448,8 @@ TEST(Boot, RunsRefuse) {
     const mzv_params p = named("toy-boot");
     Boots b;
     b.ckks(p, slots_first());
-    mzv_cipher *a = b.m.put(complex_slots(n, n, 1, 2), b.facts().in_level), *low = b.m.put(complex_slots(n, n, 1, 2), b.facts().in_level - 1);
+    mzv_cipher *a = b.m.put(complex_slots(n, n, 1, 2), b.facts().in_level),
+               *low = b.m.put(complex_slots(n, n, 1, 2), b.facts().in_level - 1);
     mzv_cipher *out = b.m.empty(b.facts().out_level), *small = b.m.empty(b.facts().out_level - 1);
     EXPECT_EQ(b.run(out, low), MZV_ERR_LEVEL);
     EXPECT_EQ(b.run(a, a), MZV_ERR_ARGUMENT);
@@ -447,18 +465,21 @@ TEST(Boot, PlansRefuse) {
         const char *message;
     } cases[] = {
         { "n13-leveled", [](mzv_boot_spec *) {}, MZV_ERR_PARAMS, "n16-boot" },
-        { "toy-boot", [](mzv_boot_spec *s) { s->order = MZV_BOOT_SLOTS_FIRST, s->spread = true; }, MZV_ERR_ARGUMENT, "signs" },
+        { "toy-boot", [](mzv_boot_spec *s) { s->order = MZV_BOOT_SLOTS_FIRST, s->spread = true; },
+          MZV_ERR_ARGUMENT, "signs" },
         { "toy-boot", [](mzv_boot_spec *s) { s->magnitude = -1; }, MZV_ERR_ARGUMENT, "magnitude -1" },
         { "toy-boot", [](mzv_boot_spec *s) { s->magnitude = NAN; }, MZV_ERR_ARGUMENT, "magnitude nan" },
         { "toy-boot", [](mzv_boot_spec *s) { s->magnitude = 0x1p21; }, MZV_ERR_ARGUMENT, "need 0 to 2^20" },
-        { "toy-boot", [](mzv_boot_spec *s) { s->magnitude = 1000; }, MZV_ERR_PARAMS, "coefficients up to 1000" },
+        { "toy-boot", [](mzv_boot_spec *s) { s->magnitude = 1000; }, MZV_ERR_PARAMS,
+          "coefficients up to 1000" },
         { "toy-boot", [](mzv_boot_spec *s) { s->coefficient = 1.5; }, MZV_ERR_ARGUMENT, "coefficient 1.5" },
         { "toy-boot", [](mzv_boot_spec *s) { s->iterations = 3; }, MZV_ERR_ARGUMENT, "3 iterations" },
         { "toy-boot", [](mzv_boot_spec *s) { s->n_slots = 3; }, MZV_ERR_ARGUMENT, "3 slots" },
         { "toy-boot", [](mzv_boot_spec *s) { s->n_slots = 1; }, MZV_ERR_ARGUMENT, "1 slots" },
         { "toy-boot", [](mzv_boot_spec *s) { s->n_slots = 2 * n; }, MZV_ERR_ARGUMENT, "2048 slots" },
         { "toy-boot", [](mzv_boot_spec *s) { s->n_slot_to_coeff = 16; }, MZV_ERR_LEVEL, "SlotToCoeff" },
-        { "toy-boot", [](mzv_boot_spec *s) { s->n_slots = 4, s->n_slot_to_coeff = 3; }, MZV_ERR_ARGUMENT, "3 groups" },
+        { "toy-boot", [](mzv_boot_spec *s) { s->n_slots = 4, s->n_slot_to_coeff = 3; }, MZV_ERR_ARGUMENT,
+          "3 groups" },
     };
     for (const auto &c : cases) {
         Machine m;

@@ -50,10 +50,11 @@ struct Pair {
 
 double norm(const Slots &z) { return std::sqrt((double)z.size()) * circuit_test::rms(z, Slots(z.size())); }
 
-/* A fast transform of log2(m) stages in doubles [Hig02, theorem 24.2]; joined in groups each entry of which is a sum
- * of 2^g roundings, g stages; `more`: what the test itself adds. */
+/* A fast transform of log2(m) stages in doubles [Hig02, theorem 24.2]; joined in groups each entry of which
+ * is a sum of 2^g roundings, g stages; `more`: what the test itself adds. */
 void expect_same(const Slots &got, const Slots &expected, uint32_t m, uint32_t n_groups, uint32_t more = 0) {
-    const double roundings = more + n_groups * std::ldexp(1, (int)((log2_of(m) + n_groups - 1) / n_groups)) + 8 * log2_of(m);
+    const double roundings =
+        more + n_groups * std::ldexp(1, (int)((log2_of(m) + n_groups - 1) / n_groups)) + 8 * log2_of(m);
     EXPECT_GT(norm(expected), 0);
     EXPECT_LE(std::sqrt((double)n) * circuit_test::rms(got, expected), roundings * 0x1p-53 * norm(expected))
         << m << " slots, " << n_groups << " groups";
@@ -122,12 +123,14 @@ TEST(BootTransform, ThereAndBack) {
     for (const uint32_t m : { 4u, 64u, n })
         for (uint32_t n_groups = m == n ? 2 : 1; n_groups <= 2; n_groups++) {
             const Slots z = complex_slots(n, m, 1, 9);
-            OnClear there(spec_of(MZV_COEFF_TO_SLOT, m, n_groups)), back(spec_of(MZV_SLOT_TO_COEFF, m, n_groups));
+            OnClear there(spec_of(MZV_COEFF_TO_SLOT, m, n_groups)),
+                back(spec_of(MZV_SLOT_TO_COEFF, m, n_groups));
             expect_same(back.run(there.run(z)), z, m, 2 * n_groups);
         }
 }
 
-// The integer polynomial 1 + 2 Y + 3 Y^2 + ... : slot i holds c_r and c_(r + m), r = i with its bits reversed.
+// The integer polynomial 1 + 2 Y + 3 Y^2 + ... : slot i holds c_r and c_(r + m), r = i with its bits
+// reversed.
 TEST(BootTransform, SlotsOfAKnownPolynomial) {
     const uint32_t m = 8;
     std::vector<wide> w(m);
@@ -153,11 +156,13 @@ TEST(BootTransform, FactorsOfTheResult) {
             spec.after = reinterpret_cast<const mzv_complex *>(after.data());
             Slots expected = direction == MZV_COEFF_TO_SLOT ? pair.coeffs : pair.slots;
             for (uint32_t i = 0; i < n; i++) expected[i] *= after[i];
-            expect_same(OnClear(spec).run(direction == MZV_COEFF_TO_SLOT ? pair.slots : pair.coeffs), expected, m, 2);
+            expect_same(OnClear(spec).run(direction == MZV_COEFF_TO_SLOT ? pair.slots : pair.coeffs),
+                        expected, m, 2);
         }
 }
 
-// Blocks of m slots that differ: the sum of the results is the result of the sum, whatever block a wrap reads.
+// Blocks of m slots that differ: the sum of the results is the result of the sum, whatever block a wrap
+// reads.
 TEST(BootTransform, FactorsOfTheInput) {
     for (const uint32_t m : { 4u, 128u, n }) {
         const Pair pair(m);
@@ -221,18 +226,18 @@ TEST(BootTransform, Refusals) {
         uint32_t n_slots, n_groups, level;
         mzv_status status;
     } cases[] = {
-        { 0, 1, 9, MZV_ERR_ARGUMENT },      { 1, 1, 9, MZV_ERR_ARGUMENT },   { 3, 1, 9, MZV_ERR_ARGUMENT },
-        { 2 * n, 1, 9, MZV_ERR_ARGUMENT },  { 8, 0, 9, MZV_ERR_ARGUMENT },   { 8, 4, 9, MZV_ERR_ARGUMENT },
-        { n, 9, 9, MZV_ERR_ARGUMENT },      { n, 3, 2, MZV_ERR_LEVEL },      { n, 3, 30, MZV_ERR_LEVEL },
-        { n, 2, UINT32_MAX, MZV_ERR_LEVEL }, { 8, 1, 0, MZV_ERR_LEVEL },
-        { n, 1, 9, MZV_ERR_ARGUMENT },
+        { 0, 1, 9, MZV_ERR_ARGUMENT },       { 1, 1, 9, MZV_ERR_ARGUMENT }, { 3, 1, 9, MZV_ERR_ARGUMENT },
+        { 2 * n, 1, 9, MZV_ERR_ARGUMENT },   { 8, 0, 9, MZV_ERR_ARGUMENT }, { 8, 4, 9, MZV_ERR_ARGUMENT },
+        { n, 9, 9, MZV_ERR_ARGUMENT },       { n, 3, 2, MZV_ERR_LEVEL },    { n, 3, 30, MZV_ERR_LEVEL },
+        { n, 2, UINT32_MAX, MZV_ERR_LEVEL }, { 8, 1, 0, MZV_ERR_LEVEL },    { n, 1, 9, MZV_ERR_ARGUMENT },
     };
     const int64_t live = mzv_alloc_live();
     for (const auto &c : cases) {
         auto spec = spec_of(MZV_COEFF_TO_SLOT, c.n_slots, c.n_groups);
         mzv_boot_transform t = {};
         spec.level = c.level;
-        EXPECT_EQ(mzv_boot_transform_create(&t, m.ev, &spec), c.status) << c.n_slots << " " << c.n_groups << " " << c.level;
+        EXPECT_EQ(mzv_boot_transform_create(&t, m.ev, &spec), c.status)
+            << c.n_slots << " " << c.n_groups << " " << c.level;
         mzv_boot_transform_destroy(&t);
         EXPECT_EQ(mzv_alloc_live(), live);
     }

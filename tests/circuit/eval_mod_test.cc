@@ -1,5 +1,5 @@
-/* EvalMod against sin in long double, the choice of its degree against Bessel functions of the standard library, its
- * noise against the figures in eval_mod.c. Adds its section to docs/functions.md. */
+/* EvalMod against sin in long double, the choice of its degree against Bessel functions of the standard
+ * library, its noise against the figures in eval_mod.c. Adds its section to docs/functions.md. */
 #include "circuit/eval_mod.h"
 
 #include "circuit/boot_helpers.h"
@@ -41,12 +41,14 @@ const struct Case {
     double reach, target;
     bool corrected;
 } cases[] = {
-    { 16, 0.06, 1e-6, false }, { 16, 0.004, 1e-9, false }, { 16, 0.06, 1e-9, true }, { 16, 0.02, 1e-12, true },
-    { 12, 0.01, 1e-8, true },  { 1, 0.2, 1e-7, true },     { 25, 0.03, 1e-10, false },
+    { 16, 0.06, 1e-6, false },  { 16, 0.004, 1e-9, false }, { 16, 0.06, 1e-9, true },
+    { 16, 0.02, 1e-12, true },  { 12, 0.01, 1e-8, true },   { 1, 0.2, 1e-7, true },
+    { 25, 0.03, 1e-10, false },
 };
 
 std::string name_of(const Case &c) {
-    return "K " + std::to_string(c.k) + ", reach " + std::to_string(c.reach) + (c.corrected ? ", corrected" : "");
+    return "K " + std::to_string(c.k) + ", reach " + std::to_string(c.reach) +
+           (c.corrected ? ", corrected" : "");
 }
 
 TEST(EvalMod, IsTheSineAtAllIntegers) {
@@ -54,11 +56,13 @@ TEST(EvalMod, IsTheSineAtAllIntegers) {
         const EvalMod e(c.k, c.reach, c.target, c.corrected);
         // Coefficients are doubles, a doubling multiplies an error by up to 4.
         const long double rounding = std::ldexp(8.0L, 2 * (int)e.facts().doublings - 53);
-        const long double limit = (c.corrected ? 9 : 1) * (c.target + rounding); // |d (s (6 + s^2))| <= 9 |ds|
+        const long double limit =
+            (c.corrected ? 9 : 1) * (c.target + rounding); // |d (s (6 + s^2))| <= 9 |ds|
         for (int i = -(int)c.k; i <= (int)c.k; i++)
             for (int p = -100; p <= 100; p++) {
                 const long double v = i + c.reach * p / 100.0L;
-                ASSERT_LE(std::fabs(mzv_eval_mod_value(e.e, v) - e.ideal(v)), limit) << name_of(c) << " v " << (double)v;
+                ASSERT_LE(std::fabs(mzv_eval_mod_value(e.e, v) - e.ideal(v)), limit)
+                    << name_of(c) << " v " << (double)v;
             }
     }
 }
@@ -78,8 +82,8 @@ TEST(EvalMod, BendHoldsAndIsTheOneOfTheSeries) {
         EXPECT_GE(worst, 0.999L * e.facts().bend) << name_of(c);
         const long double r = c.reach, bend = std::fabs(e.ideal(r) / e.facts().slope - r);
         EXPECT_LE(worst, bend + 1.5L * c.target / turn) << name_of(c);
-        const long double leading = c.corrected ? 3 * std::pow(turn, 4) * std::pow(r, 5) / 40
-                                                : turn * turn * std::pow(r, 3) / 6;
+        const long double leading =
+            c.corrected ? 3 * std::pow(turn, 4) * std::pow(r, 5) / 40 : turn * turn * std::pow(r, 3) / 6;
         if (c.reach <= 0.06) {
             EXPECT_NEAR((double)(bend / leading), 1, 0.1) << name_of(c);
         }
@@ -112,8 +116,11 @@ TEST(EvalMod, TakesTheFewestLevels) {
         EXPECT_NEAR(f.slope, (double)turn * (c.corrected ? 6 : 1), 1e-12);
         for (uint32_t r = 0; r <= MZV_EVAL_MOD_MAX_DOUBLINGS; r++) {
             uint32_t d = 2;
-            while (d < 512 && (d + 2 < turn * f.width / (1 << r) || tail(e, d, r) > std::ldexp(c.target, -2 * (int)r))) d += 2;
-            EXPECT_GE(levels_of(d) + r + others, f.levels) << name_of(c) << ", " << r << " doublings, degree " << d;
+            while (d < 512 &&
+                   (d + 2 < turn * f.width / (1 << r) || tail(e, d, r) > std::ldexp(c.target, -2 * (int)r)))
+                d += 2;
+            EXPECT_GE(levels_of(d) + r + others, f.levels)
+                << name_of(c) << ", " << r << " doublings, degree " << d;
             if (r == f.doublings) {
                 EXPECT_EQ(d, f.degree) << name_of(c);
             }
@@ -198,7 +205,8 @@ struct Input {
 
 uint32_t top_of_eval_mod(const mzv_params &p) { return p.n_levels - p.n_coeff_to_slot; }
 
-// eval_mod.c: 25 divisions with I of a sparse secret and all levels at one scale, 37 where the last four are at 2^44.
+// eval_mod.c: 25 divisions with I of a sparse secret and all levels at one scale, 37 where the last four are
+// at 2^44.
 TEST(EvalMod, NoiseInUnitsOfOneDivision) {
     for (const bool low : { false, true }) {
         mzv_params p = named("toy-boot");
@@ -208,12 +216,14 @@ TEST(EvalMod, NoiseInUnitsOfOneDivision) {
         for (const bool corrected : { false, true }) {
             const EvalMod e(16, 0.004, 1e-10, corrected, p.n_eval_mod);
             const Input input(e, p, top_of_eval_mod(p), 8);
-            const Slots exact = circuit_test::run_clear(input.job), noisy = circuit_test::run_clear(input.job, 77);
+            const Slots exact = circuit_test::run_clear(input.job),
+                        noisy = circuit_test::run_clear(input.job, 77);
             double squares = 0;
             for (size_t i = 0; i < exact.size(); i++)
                 squares += std::pow((noisy[i] - exact[i]).real() / e.facts().slope, 2);
             const double found = std::sqrt(squares / (double)exact.size()) / division;
-            printf("    %s%s: %.2f divisions\n", corrected ? "corrected" : "plain", low ? ", low levels" : "", found);
+            printf("    %s%s: %.2f divisions\n", corrected ? "corrected" : "plain", low ? ", low levels" : "",
+                   found);
             EXPECT_NEAR(found / (low ? 37 : 25), 1, 0.2) << corrected << low;
         }
     }
@@ -242,7 +252,8 @@ TEST(EvalMod, EncryptedSlotBySlot) {
         const double division = mzv_noise_mod_down(&p, p.n_special + 1, facts_of(p).scale[p.n_levels]);
         const double limit = e.facts().bend + 8 * division * e.facts().width * e.facts().width;
         for (size_t i = 0; i < got.size(); i++)
-            ASSERT_NEAR(got[i].real() / e.facts().slope, input.v[i] - std::rint(input.v[i]), limit) << input.v[i];
+            ASSERT_NEAR(got[i].real() / e.facts().slope, input.v[i] - std::rint(input.v[i]), limit)
+                << input.v[i];
     }
 }
 
@@ -258,12 +269,15 @@ TEST(EvalMod, TooLowAnInputIsRefused) {
 std::string table() {
     using functions_table::print;
     const Case rows[] = {
-        { 16, 0.06, 1e-6, false }, { 16, 0.02, 1e-8, false }, { 16, 0.004, 1e-10, false }, { 16, 0.06, 1e-8, true },
-        { 16, 0.02, 1e-10, true }, { 16, 0.004, 1e-12, true }, { 12, 0.02, 1e-10, true }, { 25, 0.02, 1e-10, true },
+        { 16, 0.06, 1e-6, false }, { 16, 0.02, 1e-8, false }, { 16, 0.004, 1e-10, false },
+        { 16, 0.06, 1e-8, true },  { 16, 0.02, 1e-10, true }, { 16, 0.004, 1e-12, true },
+        { 12, 0.02, 1e-10, true }, { 25, 0.02, 1e-10, true },
     };
     std::string text =
-        "`mzv_eval_mod_run`: the fraction e of v = I + e, |I| <= K, |e| <= reach, as a sine: a cosine's even series, then\n"
-        "doublings of the angle; corrected by two levels of the arcsine's series. The target is the error of the sine by\n"
+        "`mzv_eval_mod_run`: the fraction e of v = I + e, |I| <= K, |e| <= reach, as a sine: a cosine's even "
+        "series, then\n"
+        "doublings of the angle; corrected by two levels of the arcsine's series. The target is the error of "
+        "the sine by\n"
         "its series; the bend is the largest error of e, all integers included, without the noise of CKKS\n"
         "(docs/bootstrapping.md).\n\n"
         "| K | reach | corrected | target | degree | doublings | levels | key switches | bend |\n"
@@ -271,8 +285,9 @@ std::string table() {
     for (const Case &c : rows) {
         const EvalMod e(c.k, c.reach, c.target, c.corrected);
         const mzv_eval_mod_facts &f = e.facts();
-        text += print("| %u | %g | %s | %.0e | %u | %u | %u | %u | %.2e |\n", c.k, c.reach, c.corrected ? "yes" : "no",
-                      c.target, f.degree, f.doublings, f.levels, f.n_key_switch, f.bend);
+        text += print("| %u | %g | %s | %.0e | %u | %u | %u | %u | %.2e |\n", c.k, c.reach,
+                      c.corrected ? "yes" : "no", c.target, f.degree, f.doublings, f.levels, f.n_key_switch,
+                      f.bend);
     }
     return text;
 }
