@@ -349,6 +349,19 @@ static mzv_status check_operand(mzv_stream *s, const char *op, mzv_poly pair[2],
     return mzv_check_constants(s, op, chain, of->c);
 }
 
+/* Rows of values that are kept once are no polynomial: their length and the integers beside them are all that can be
+ * tested, and that they lie apart from the sums. */
+static mzv_status check_compact(mzv_stream *s, const char *op, mzv_poly r, mzv_diagonal w) {
+    const size_t n_words = (size_t)mzv_basis_size(r.basis) << s->log_n >> w.log_repeat;
+    const uint64_t *end = w.rows + n_words;
+    const uint64_t *r_end = r.base + (r.batch - 1) * r.stride + ((size_t)mzv_basis_size(r.basis) << s->log_n);
+    if (w.log_repeat > s->log_n || w.integers == NULL)
+        return mzv_fail(MZV_ERR_ARGUMENT, "%s: w repeats 2^%u times, need at most 2^%u, and its integers", op,
+                        w.log_repeat, s->log_n);
+    if (w.rows < r_end && r.base < end) return mzv_fail(MZV_ERR_ARGUMENT, "%s: w overlaps a sum", op);
+    return MZV_OK;
+}
+
 /* Keys and weights against sum g. */
 static mzv_status check_rotations(mzv_stream *s, const char *op, mzv_poly pair[2], const mzv_rotations *of,
                                   uint32_t g) {
@@ -360,7 +373,9 @@ static mzv_status check_rotations(mzv_stream *s, const char *op, mzv_poly pair[2
             MZV_TRY(check_key(s, op, pair, of->key[i], of->n_digits));
         }
         for (uint32_t t = 0; t < 2; t++) {
-            if (w.rows != NULL) MZV_TRY(check_input_apart(s, op, "w", pair[t], rows));
+            if (w.rows != NULL)
+                MZV_TRY(w.log_repeat > 0 ? check_compact(s, op, pair[t], w)
+                                         : check_input_apart(s, op, "w", pair[t], rows));
             if (w.integers != NULL) MZV_TRY(check_integers(s, op, pair[t], w.integers, 0));
         }
     }

@@ -234,6 +234,16 @@ TEST_P(Operations, RotationSumsEqualTheirComposition) {
         const uint64_t scaled = word < 2 * n_ ? 0 : (unsigned __int128)x * c[word / n_ - 2] % p;
         ASSERT_EQ(r[1].base[word], (unsigned __int128)scaled * alone.rows[word] % p) << word;
     }
+    // Values kept once need their integers, and may not lie in a sum.
+    mzv_diagonal compact = { alone.rows, nullptr, 3 };
+    of.w = &compact;
+    EXPECT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_ERR_ARGUMENT);
+    EXPECT_STREQ(mzv_last_error(), ("rotation_sums: w repeats 2^3 times, need at most 2^" +
+                                    std::to_string(known_->log_n) + ", and its integers").c_str());
+    const std::vector<int64_t> zeros(n_, 0);
+    compact = { r[0].base, zeros.data(), 3 };
+    EXPECT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_ERR_ARGUMENT);
+    EXPECT_STREQ(mzv_last_error(), "rotation_sums: w overlaps a sum");
 }
 
 // A key without noise or mask: digit j of it is P in the rows of digit j and 0 elsewhere, so the switch gives
