@@ -1,5 +1,6 @@
 /* argmax as a one-hot vector: every slot against plain comparisons, on every kind. */
 #include "circuit/compare_helpers.h"
+#include "circuit/functions_table.h"
 
 using namespace circuit_test;
 
@@ -201,5 +202,38 @@ TEST(SlowArgmax, At128Bits) {
     const std::vector<double> x = uniform(slots, -8, 8, 65);
     expect_argmax(a, x, run_ckks(job_of(a, x, params)), stride, 4, 1e-4);
 }
+
+/* ---- docs/functions.md ---- */
+
+std::string wholes() {
+    std::string text =
+        "`mzv_quickmax_run` and `mzv_argmax_run`, over so many slots of scores in [-8, 8]. The error of "
+        "QuickMax "
+        "is that of all rounds;\n"
+        "that of argmax is of its ones and zeros, where the largest score is ahead by \"distance\". Levels "
+        "and "
+        "key switches, rotations\n"
+        "among them, are all, without refreshing.\n\n"
+        "| function | slots | distance | target | rounds | levels | key switches | products | max error |\n"
+        "|---|---|---|---|---|---|---|---|---|\n";
+    for (const uint32_t count : { 16u, 128u }) {
+        const mzv_fold fold = cyclic(slots_of(toy(1)) / count, count);
+        for (const double target : { 0.25, 0.03 }) {
+            const QuickMax q(fold, -8, 8, target);
+            text += functions_table::print("| QuickMax | %u | | %g | %u | %u | %u | %u | %.2e |\n", count,
+                                           target, q.facts().rounds, q.facts().levels, q.facts().n_key_switch,
+                                           q.facts().n_products, q.facts().error);
+        }
+        for (const double distance : { 1.0, 0.25 }) {
+            const Argmax a(fold, -8, 8, distance, 1e-2);
+            text += functions_table::print("| argmax | %u | %g | 1e-02 | %u | %u | %u | %u | %.2e |\n", count,
+                                           distance, a.facts().rounds, a.facts().levels,
+                                           a.facts().n_key_switch, a.facts().n_products, a.facts().error);
+        }
+    }
+    return text;
+}
+
+const functions_table::Entry entry(620, "QuickMax, argmax", wholes);
 
 } // namespace
