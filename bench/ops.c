@@ -128,8 +128,8 @@ static mzv_status run_copy(void *arg) {
     return mzv_poly_copy(w->s, w->to, mzv_view(w->from));
 }
 
-/* What an operation must do at least. Rows read and written, transforms of rows, and terms (a word of one row times a
- * constant into another) for each special limb p, each limb q, and p q. */
+/* What an operation must do at least. Rows read and written, transforms of rows, and terms (a word of one row
+ * times a constant into another) for each special limb p, each limb q, and p q. */
 typedef struct work {
     uint32_t rows_p, rows_q, transforms_p, transforms_q, terms_pq, products_q, products_p;
 } work;
@@ -147,17 +147,32 @@ static const struct bench_op {
     { "mul", run_mul, false, { .rows_q = 3, .products_q = 1 } },
     { "tensor", run_tensor, false, { .rows_q = 7, .products_q = 4 } },
     { "automorphism", run_automorphism, false, { .rows_q = 2 } },
-    { "mod_up, one digit", run_mod_up, false,
+    { "mod_up, one digit",
+      run_mod_up,
+      false,
       { .rows_p = 2, .rows_q = 1, .transforms_p = 1, .transforms_q = 1, .terms_pq = 1 } },
-    { "key_product", run_key_product, false,
+    { "key_product",
+      run_key_product,
+      false,
       { .rows_p = 3 * D + 2, .rows_q = 3 * D + 2, .products_p = 2 * D, .products_q = 2 * D } },
-    { "mod_down", run_mod_down, false,
+    { "mod_down",
+      run_mod_down,
+      false,
       { .rows_p = 1, .rows_q = 2, .transforms_p = 1, .transforms_q = 1, .terms_pq = 1 } },
-    { "mod_down with rescale", run_mod_down_rescale, false,
+    { "mod_down with rescale",
+      run_mod_down_rescale,
+      false,
       { .rows_p = 1, .rows_q = 2, .transforms_p = 1, .transforms_q = 1, .terms_pq = 1 } },
-    { "key_switch", run_key_switch, false,
-      { .rows_p = 2 * D, .rows_q = 2 * D + 3, .transforms_p = D + 2, .transforms_q = D + 2, .terms_pq = D + 2,
-        .products_p = 2 * D, .products_q = 2 * D } },
+    { "key_switch",
+      run_key_switch,
+      false,
+      { .rows_p = 2 * D,
+        .rows_q = 2 * D + 3,
+        .transforms_p = D + 2,
+        .transforms_q = D + 2,
+        .terms_pq = D + 2,
+        .products_p = 2 * D,
+        .products_q = 2 * D } },
 };
 #undef D
 
@@ -280,9 +295,11 @@ static uint32_t runs_of(const workshop *w) { return w->ops == &mzv_cpu_ops ? 1 :
 static mzv_status time_case(const workshop *w, const char *name, mzv_status (*run)(void *), uint32_t count,
                             mzv_bench_times *out) {
     waited arg = { w, run, runs_of(w) };
-    const mzv_bench_case c = {
-        .name = name, .repetitions = N_REPETITIONS, .count = count * arg.n_runs, .run = run_and_wait, .arg = &arg
-    };
+    const mzv_bench_case c = { .name = name,
+                               .repetitions = N_REPETITIONS,
+                               .count = count * arg.n_runs,
+                               .run = run_and_wait,
+                               .arg = &arg };
     return mzv_bench_time(&c, out);
 }
 
@@ -294,13 +311,14 @@ static void print_number(const char *key, double value) {
         printf(", \"%s\": null", key);
 }
 
-/* The floor is the longer of two times: of the bytes at the speed of the copy, and of the FP64 instructions, where
- * the device's rate is known. */
-static void print_row(const workshop *w, const char *name, uint32_t n_threads, const mzv_bench_times *t, double bytes,
-                      double fp64) {
+/* The floor is the longer of two times: of the bytes at the speed of the copy, and of the FP64 instructions,
+ * where the device's rate is known. */
+static void print_row(const workshop *w, const char *name, uint32_t n_threads, const mzv_bench_times *t,
+                      double bytes, double fp64) {
     const double by_memory = bytes / w->copy_bytes_per_s;
     const double by_arithmetic = w->fp64_per_s > 0 ? fp64 / w->fp64_per_s : 0;
-    printf("{\"name\": \"%s\", \"log_n\": %u, \"n_limbs\": %u, \"threads\": %u, \"median_s\": %.6g, \"min_s\": %.6g, "
+    printf("{\"name\": \"%s\", \"log_n\": %u, \"n_limbs\": %u, \"threads\": %u, \"median_s\": %.6g, "
+           "\"min_s\": %.6g, "
            "\"repetitions\": %d, \"backend\": \"%s\", \"bytes\": %.0f",
            name, w->set->log_n, w->set->n_q, n_threads, t->median_s, t->min_s, N_REPETITIONS,
            w->ops->describe(w->backend), bytes);
@@ -334,7 +352,8 @@ static mzv_status run_cases(workshop *w, const char *only, uint32_t n_threads) {
         mzv_bench_times times;
         if (strncmp(op->name, only, strlen(only)) != 0) continue;
         MZV_TRY(time_case(w, op->name, op->run, count, &times));
-        print_row(w, op->name, n_threads, &times, bytes_of(set, &op->least) / count, fp64_of(set, &op->least) / count);
+        print_row(w, op->name, n_threads, &times, bytes_of(set, &op->least) / count,
+                  fp64_of(set, &op->least) / count);
     }
     return MZV_OK;
 }

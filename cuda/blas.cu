@@ -16,8 +16,8 @@ struct Library {
     int (*destroy)(void *handle);
     int (*set_stream)(void *handle, cudaStream_t stream);
     int (*set_math_mode)(void *handle, int mode);
-    int (*dgemm)(void *handle, int transpose_a, int transpose_b, int m, int n, int k, const double *alpha, const double *a,
-                 int lda, const double *b, int ldb, const double *beta, double *c, int ldc);
+    int (*dgemm)(void *handle, int transpose_a, int transpose_b, int m, int n, int k, const double *alpha,
+                 const double *a, int lda, const double *b, int ldb, const double *beta, double *c, int ldc);
 };
 
 template <class Function> bool find(Function *out, void *library, const char *name) {
@@ -32,7 +32,8 @@ Library load() {
         if (library != nullptr && find(&all.create, library, "cublasCreate_v2") &&
             find(&all.destroy, library, "cublasDestroy_v2") &&
             find(&all.set_stream, library, "cublasSetStream_v2") &&
-            find(&all.set_math_mode, library, "cublasSetMathMode") && find(&all.dgemm, library, "cublasDgemm_v2"))
+            find(&all.set_math_mode, library, "cublasSetMathMode") &&
+            find(&all.dgemm, library, "cublasDgemm_v2"))
             return all;
     }
     return none;
@@ -57,8 +58,9 @@ mzv_status prepare(void *blas, cudaStream_t queue) {
 mzv_status blas_open(void **out, cudaStream_t queue) {
     void *blas = nullptr;
     if (library().create == nullptr)
-        return mzv_fail(MZV_ERR_DEVICE, "cuda: no libcublas.so.11 to .13 was found; install cuBLAS, or put its folder "
-                                        "into LD_LIBRARY_PATH");
+        return mzv_fail(MZV_ERR_DEVICE,
+                        "cuda: no libcublas.so.11 to .13 was found; install cuBLAS, or put its folder "
+                        "into LD_LIBRARY_PATH");
     MZV_TRY(check("cublasCreate", library().create(&blas)));
     const mzv_status status = prepare(blas, queue);
     if (status == MZV_OK)

@@ -7,8 +7,8 @@
 
 namespace mzv_cuda {
 
-/* c = a b, by columns: a is m x k, b is k x n with columns b_step apart, c is m x n. In double precision: exact where all partial
- * sums are integers below 2^53, in whatever order they are taken. */
+/* c = a b, by columns: a is m x k, b is k x n with columns b_step apart, c is m x n. In double precision:
+ * exact where all partial sums are integers below 2^53, in whatever order they are taken. */
 struct Gemm {
     uint32_t m, n, k, b_step;
     const double *a, *b;

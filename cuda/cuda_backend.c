@@ -1,5 +1,6 @@
-/* The CUDA backend's table. Plain C, so that the entries can be named. Each operation is an NVTX range, which shows in
- * Nsight Systems and costs nothing without it; builds without NVTX's headers leave the ranges out. */
+/* The CUDA backend's table. Plain C, so that the entries can be named. Each operation is an NVTX range, which
+ * shows in Nsight Systems and costs nothing without it; builds without NVTX's headers leave the ranges out.
+ */
 #include "cuda_ops.h"
 
 #if defined(__has_include)
@@ -15,7 +16,7 @@
 #endif
 
 /* static mzv_status name(mzv_stream *s, parameters): mzv_cuda_name(s, arguments) in a range. */
-#define PARAMETERS(...) (mzv_stream *s, __VA_ARGS__)
+#define PARAMETERS(...) (mzv_stream * s, __VA_ARGS__)
 #define ARGUMENTS(...) (s, __VA_ARGS__)
 #define RANGED(name, parameters, arguments)                                                                  \
     static mzv_status name parameters {                                                                      \
@@ -41,11 +42,11 @@ RANGED(mod_up, PARAMETERS(mzv_poly r, mzv_cpoly a), ARGUMENTS(r, a))
 RANGED(mod_down, PARAMETERS(mzv_poly r, mzv_cpoly a), ARGUMENTS(r, a))
 RANGED(tensor, PARAMETERS(mzv_poly d[3], const mzv_cpoly a[2], const mzv_cpoly b[2]), ARGUMENTS(d, a, b))
 RANGED(dot, PARAMETERS(mzv_poly r, const mzv_cpoly *a, const mzv_cpoly *w, uint32_t n), ARGUMENTS(r, a, w, n))
-RANGED(key_product,
-       PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key, uint32_t n),
+RANGED(key_product, PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *key, uint32_t n),
        ARGUMENTS(r, d, key, n))
 RANGED(fold,
-       PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key, const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations),
+       PARAMETERS(mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key, const uint32_t *galois,
+                  uint32_t n_digits, uint32_t n_rotations),
        ARGUMENTS(r, d, key, galois, n_digits, n_rotations))
 RANGED(key_switch, PARAMETERS(mzv_poly r[2], mzv_cpoly d, const mzv_switch *with), ARGUMENTS(r, d, with))
 RANGED(matmul, PARAMETERS(mzv_poly r, mzv_cpoly a, const mzv_matrix *w), ARGUMENTS(r, a, w))

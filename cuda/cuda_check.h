@@ -5,8 +5,8 @@
 #include "base/try.h"
 
 namespace mzv_cuda {
-/* Our status for CUDA's, which is no success: MZV_ERR_MEMORY with what is free, or MZV_ERR_DEVICE, which says where
- * the device is lost to this process. `call` is what failed, as text. */
+/* Our status for CUDA's, which is no success: MZV_ERR_MEMORY with what is free, or MZV_ERR_DEVICE, which says
+ * where the device is lost to this process. `call` is what failed, as text. */
 mzv_status fail(const char *call, cudaError_t error) MZV_MUST_CHECK;
 } // namespace mzv_cuda
 

@@ -19,9 +19,10 @@ bool is_lost(cudaError_t error) {
 }
 
 const char *next_step(cudaError_t error) {
-    return is_lost(error) ? "; the device is lost to this process and what it held is gone: run again, and see "
-                            "`mzv doctor` if it stays so"
-                          : "";
+    return is_lost(error)
+               ? "; the device is lost to this process and what it held is gone: run again, and see "
+                 "`mzv doctor` if it stays so"
+               : "";
 }
 
 } // namespace
@@ -33,14 +34,15 @@ mzv_status fail(const char *call, cudaError_t error) {
                         cudaGetErrorString(error), next_step(error));
     drop(cudaGetLastError()); /* clears the status, which is ours now */
     drop(cudaMemGetInfo(&bytes_free, &bytes_total));
-    return mzv_fail(MZV_ERR_MEMORY, "cuda: %s: error %d, %s: %zu of %zu bytes of the device are free; use another "
-                    "device or a smaller set of parameters", call, static_cast<int>(error),
-                    cudaGetErrorString(error), bytes_free, bytes_total);
+    return mzv_fail(MZV_ERR_MEMORY,
+                    "cuda: %s: error %d, %s: %zu of %zu bytes of the device are free; use another "
+                    "device or a smaller set of parameters",
+                    call, static_cast<int>(error), cudaGetErrorString(error), bytes_free, bytes_total);
 }
 
 mzv_status fail_launch(const char *op, const Shape &shape, cudaError_t error) {
-    return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s%s", op,
-                    shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
+    return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: launch of %u x %u x %u blocks of %u threads: error %d, %s%s",
+                    op, shape.grid.x, shape.grid.y, shape.grid.z, shape.threads, static_cast<int>(error),
                     cudaGetErrorString(error), next_step(error));
 }
 
@@ -163,7 +165,7 @@ mzv_status mzv_cuda_look(mzv_device_facts *out, int *n_devices, int device) {
     MZV_TRY(read_fp64_rate(&out->fp64_per_s, device, properties.major, properties.minor));
     snprintf(out->name, sizeof out->name, "%.127s", properties.name);
     snprintf(out->architecture, sizeof out->architecture, "sm_%d%d", properties.major, properties.minor);
-    out->arithmetic = properties.major < kMinMajor                             ? "none"
+    out->arithmetic = properties.major < kMinMajor                       ? "none"
                       : fp64_is_fast(properties.major, properties.minor) ? "fp64"
                                                                          : "integer";
     out->total_bytes = bytes_total;

@@ -1,5 +1,5 @@
-/* Matrices of integers times columns of residues, exactly, in double precision: a residue below 2^50 is two halves of 25
- * bits, a weight has 18, and sums have at most 1024 terms: 25 + 18 + 10 = 53 bits. Limb by limb:
+/* Matrices of integers times columns of residues, exactly, in double precision: a residue below 2^50 is two
+ * halves of 25 bits, a weight has 18, and sums have at most 1024 terms: 25 + 18 + 10 = 53 bits. Limb by limb:
  *   1. halves of all residues of one limb of `a`, as doubles: row i of x is low a_i, high a_i;
  *   2. c = w x by cuBLAS, both halves in one product;
  *   3. r_o = low c_o + 2^25 high c_o modulo the prime, added to what terms before the last 1024 gave. */
@@ -44,7 +44,8 @@ __global__ void halves_kernel(const __grid_constant__ MatmulArgs args) {
 __global__ void combine_kernel(const __grid_constant__ MatmulArgs args) {
     const Prime &m = *args.prime;
     const double *c = args.c + (static_cast<size_t>(2 * blockIdx.y) << args.log_n) + word();
-    const long long low = static_cast<long long>(c[0]), high = static_cast<long long>(c[size_t(1) << args.log_n]);
+    const long long low = static_cast<long long>(c[0]),
+                    high = static_cast<long long>(c[size_t(1) << args.log_n]);
     const __int128 sum = static_cast<__int128>(high) * (1 << kHalfBits) + low;
     const uint64_t size = reduce_wide(static_cast<u128>(sum < 0 ? -sum : sum), m);
     uint64_t *r = args.r + blockIdx.y * args.r_stride + word();
@@ -62,8 +63,13 @@ mzv_status add_terms(mzv_stream *s, MatmulArgs args, const mzv_matrix &w, uint32
     args.adds = first != 0;
     MZV_TRY(launch("matmul", halves_kernel, shape_of(s->log_n, n), stream->queue, args));
     /* By columns: x is 2N x n, the part of w is n x n_out. */
-    const Gemm gemm = { static_cast<uint32_t>(two_n), w.n_out, n, w.n_in, args.x,
-                        reinterpret_cast<const double *>(w.doubles) + first, args.c };
+    const Gemm gemm = { static_cast<uint32_t>(two_n),
+                        w.n_out,
+                        n,
+                        w.n_in,
+                        args.x,
+                        reinterpret_cast<const double *>(w.doubles) + first,
+                        args.c };
     MZV_TRY(blas_gemm(stream->blas, gemm));
     return launch("matmul", combine_kernel, shape_of(s->log_n, w.n_out), stream->queue, args);
 }
@@ -77,9 +83,15 @@ mzv_status matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix &w) {
     MZV_TRY(mzv_take_words(s, &c, w.n_out * two_n));
     for (uint32_t i = 0; i < mzv_basis_size(r.basis); i++) {
         const size_t row = static_cast<size_t>(i) << s->log_n;
-        const MatmulArgs args = { a.base + row, a.stride, r.base + row, r.stride, reinterpret_cast<double *>(x),
+        const MatmulArgs args = { a.base + row,
+                                  a.stride,
+                                  r.base + row,
+                                  r.stride,
+                                  reinterpret_cast<double *>(x),
                                   reinterpret_cast<double *>(c),
-                                  backend_of(s)->device_tables.primes + prime_of(tables, r.basis, i), s->log_n, false };
+                                  backend_of(s)->device_tables.primes + prime_of(tables, r.basis, i),
+                                  s->log_n,
+                                  false };
         for (uint32_t first = 0; first < w.n_in; first += kMaxTerms)
             MZV_TRY(add_terms(s, args, w, first, w.n_in - first < kMaxTerms ? w.n_in - first : kMaxTerms));
     }

@@ -1,5 +1,5 @@
-/* Device memory: a pool of the backend object, in stream order, below a limit that the user sets. Operations do not
- * allocate: what they need is in the arena of their stream (backend/scratch.c). */
+/* Device memory: a pool of the backend object, in stream order, below a limit that the user sets. Operations
+ * do not allocate: what they need is in the arena of their stream (backend/scratch.c). */
 #include "device.cuh"
 
 using namespace mzv_cuda;
@@ -22,18 +22,20 @@ mzv_status out_of_memory(size_t bytes) {
     size_t bytes_free = 0, bytes_total = 0;
     drop(cudaGetLastError()); /* clears the status, which is ours now */
     MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
-    return mzv_fail(MZV_ERR_MEMORY,
-                    "cuda: %zu bytes needed, %zu of %zu free on the device; use a smaller batch or fewer keys", bytes,
-                    bytes_free, bytes_total);
+    return mzv_fail(
+        MZV_ERR_MEMORY,
+        "cuda: %zu bytes needed, %zu of %zu free on the device; use a smaller batch or fewer keys", bytes,
+        bytes_free, bytes_total);
 }
 
 mzv_status above_limit(const Backend *be, uint64_t bytes, uint64_t used) {
-    return mzv_fail(MZV_ERR_MEMORY,
-                    "cuda: %llu bytes needed, %llu of the %llu allowed on the device are free; raise --device-memory "
-                    "(device_bytes_max), or use a smaller batch or fewer keys",
-                    static_cast<unsigned long long>(bytes),
-                    static_cast<unsigned long long>(used < be->max_bytes ? be->max_bytes - used : 0),
-                    static_cast<unsigned long long>(be->max_bytes));
+    return mzv_fail(
+        MZV_ERR_MEMORY,
+        "cuda: %llu bytes needed, %llu of the %llu allowed on the device are free; raise --device-memory "
+        "(device_bytes_max), or use a smaller batch or fewer keys",
+        static_cast<unsigned long long>(bytes),
+        static_cast<unsigned long long>(used < be->max_bytes ? be->max_bytes - used : 0),
+        static_cast<unsigned long long>(be->max_bytes));
 }
 
 /* What was freed counts until the stream has passed it: where room is short, that is waited for. */

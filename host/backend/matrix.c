@@ -1,4 +1,5 @@
-/* Products with matrices of small integers: checks, weights in backend memory, and the composition from level 1. */
+/* Products with matrices of small integers: checks, weights in backend memory, and the composition from
+ * level 1. */
 #include "backend/check.h"
 #include "base/arena.h"
 #include "base/try.h"
@@ -10,10 +11,12 @@
 
 static mzv_status check_matrix(const mzv_matrix *w) {
     if (w->n_out == 0 || w->n_in == 0 || w->w == NULL)
-        return mzv_fail(MZV_ERR_ARGUMENT, "matmul: a matrix of %u x %u, need one that is not empty", w->n_out, w->n_in);
+        return mzv_fail(MZV_ERR_ARGUMENT, "matmul: a matrix of %u x %u, need one that is not empty", w->n_out,
+                        w->n_in);
     for (size_t k = 0; k < (size_t)w->n_out * w->n_in; k++)
         if (w->w[k] <= -WEIGHT_BOUND || w->w[k] >= WEIGHT_BOUND)
-            return mzv_fail(MZV_ERR_ARGUMENT, "matmul: weight %zu is %d, need |w| below %d", k, w->w[k], WEIGHT_BOUND);
+            return mzv_fail(MZV_ERR_ARGUMENT, "matmul: weight %zu is %d, need |w| below %d", k, w->w[k],
+                            WEIGHT_BOUND);
     return MZV_OK;
 }
 
@@ -54,7 +57,8 @@ mzv_status mzv_matmul_composed(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv
             const int32_t weight = w->w[(size_t)o * w->n_in + i];
             const mzv_cpoly term = { a.base + i * a.stride, a.stride, 1, a.basis };
             for (uint32_t k = 0; k < mzv_basis_size(a.basis); k++) {
-                const mzv_modulus m = mzv_modulus_make(s->chain->primes[mzv_prime_index(s->chain, a.basis, k)]);
+                const mzv_modulus m =
+                    mzv_modulus_make(s->chain->primes[mzv_prime_index(s->chain, a.basis, k)]);
                 const uint64_t size = mzv_mod_reduce((uint64_t)(weight < 0 ? -weight : weight), m);
                 c[k] = weight < 0 ? mzv_mod_neg(size, m.p) : size;
             }
@@ -69,7 +73,8 @@ mzv_status mzv_poly_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_mat
     MZV_TRY(mzv_check_view(s, "matmul", "r", mzv_view(r)));
     MZV_TRY(mzv_check_view(s, "matmul", "a", a));
     if (!mzv_basis_equal(r.basis, a.basis) || r.batch != w->n_out || a.batch != w->n_in)
-        return mzv_fail(MZV_ERR_ARGUMENT, "matmul: %u polynomials to %u by a matrix of %u x %u; need the same basis too",
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "matmul: %u polynomials to %u by a matrix of %u x %u; need the same basis too",
                         a.batch, r.batch, w->n_out, w->n_in);
     MZV_TRY(mzv_check_apart(s, "matmul", "a", mzv_view(r), a));
     if (s->ops->matmul != NULL && w->doubles != NULL) return s->ops->matmul(s, r, a, w);

@@ -1,5 +1,5 @@
-/* Device memory as it is allocated: tables (the backend), keys (keys.c), the arena and i of an evaluator (eval_ckks.c),
- * encoded vectors (plain.c), ciphertexts (cipher.c). */
+/* Device memory as it is allocated: tables (the backend), keys (keys.c), the arena and i of an evaluator
+ * (eval_ckks.c), encoded vectors (plain.c), ciphertexts (cipher.c). */
 #include "ckks/footprint.h"
 
 #include "base/try.h"
@@ -22,7 +22,9 @@ mzv_status mzv_footprint_of(mzv_footprint *out, const mzv_backend_ops *ops, cons
     return MZV_OK;
 }
 
-uint64_t mzv_footprint_sum(const mzv_footprint *f) { return f->tables + f->keys + f->scratch + f->plains + f->ciphers; }
+uint64_t mzv_footprint_sum(const mzv_footprint *f) {
+    return f->tables + f->keys + f->scratch + f->plains + f->ciphers;
+}
 
 /* Limbs of one key, as keys.c gives them: digits times both halves times the rows of a half. */
 static uint64_t rows_of_key(const mzv_params *p, uint32_t level) {
@@ -34,7 +36,8 @@ mzv_status mzv_footprint_keys(uint64_t *out, const mzv_params *params, const mzv
     for (uint32_t i = 0; i < request->n; i++) {
         const mzv_key_need *need = &request->need[i];
         if (need->kind == MZV_NEED_SPARSE)
-            rows += 2 * 2 + 2 * (uint64_t)(params->n_special + need->level + 1); /* to it modulo q_0 p_0; one digit back */
+            rows += 2 * 2 + 2 * (uint64_t)(params->n_special + need->level +
+                                           1); /* to it modulo q_0 p_0; one digit back */
         else if (need->kind != MZV_NEED_ROTATE || need->steps % (1 << (params->log_n - 1)) != 0)
             rows += rows_of_key(params, need->level);
     }

@@ -11,13 +11,16 @@ typedef struct mzv_footprint {
     uint64_t tables, keys, scratch, plains, ciphers; /* bytes */
 } mzv_footprint;
 
-/* For one evaluator with scratch and encoded vectors as counted (mzv_counts of a run on `count`), these bytes of keys,
- * and `cipher_rows` limbs of ciphertexts in handles. All zero where the backend computes in the host's memory. */
+/* For one evaluator with scratch and encoded vectors as counted (mzv_counts of a run on `count`), these bytes
+ * of keys, and `cipher_rows` limbs of ciphertexts in handles. All zero where the backend computes in the
+ * host's memory. */
 mzv_status mzv_footprint_of(mzv_footprint *out, const mzv_backend_ops *ops, const mzv_params *params,
-                            const mzv_counts *counts, uint64_t key_bytes, uint64_t cipher_rows) MZV_MUST_CHECK;
+                            const mzv_counts *counts, uint64_t key_bytes,
+                            uint64_t cipher_rows) MZV_MUST_CHECK;
 uint64_t mzv_footprint_sum(const mzv_footprint *f);
 /* Bytes of the keys that a request asks for. */
-mzv_status mzv_footprint_keys(uint64_t *out, const mzv_params *params, const mzv_key_request *request) MZV_MUST_CHECK;
+mzv_status mzv_footprint_keys(uint64_t *out, const mzv_params *params,
+                              const mzv_key_request *request) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -32,8 +32,9 @@ static mzv_status find(const mzv_backend_ops **out) {
     return mzv_backend_find(out, "cuda");
 #else
     (void)out;
-    return mzv_fail(MZV_ERR_NO_DEVICE, "devices: this build has no CUDA backend, so it sees no GPU; install nvcc and "
-                                       "build again, or use --backend cpu");
+    return mzv_fail(MZV_ERR_NO_DEVICE,
+                    "devices: this build has no CUDA backend, so it sees no GPU; install nvcc and "
+                    "build again, or use --backend cpu");
 #endif
 }
 

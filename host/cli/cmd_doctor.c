@@ -80,8 +80,8 @@ static void look_at_cuda(finding *f, const mzv_args *args) {
     int n = 0;
     f->ok = mzv_backend_find(&ops, "cuda") == MZV_OK && ops->look(&d, &n, (int)args->device) == MZV_OK;
     if (f->ok)
-        snprintf(f->value, sizeof f->value, "device %u of %d: %.60s, %s, %s arithmetic, %s of %s free", args->device, n,
-                 d.name, d.architecture, d.arithmetic,
+        snprintf(f->value, sizeof f->value, "device %u of %d: %.60s, %s, %s arithmetic, %s of %s free",
+                 args->device, n, d.name, d.architecture, d.arithmetic,
                  mzv_size_text(bytes_free, sizeof bytes_free, (double)d.free_bytes),
                  mzv_size_text(bytes_total, sizeof bytes_total, (double)d.total_bytes));
     else

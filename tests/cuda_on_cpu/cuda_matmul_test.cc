@@ -1,5 +1,5 @@
-// Matrices of integers times residues: against the composition on the CPU, and at the worst operands against 128-bit
-// integers.
+// Matrices of integers times residues: against the composition on the CPU, and at the worst operands against
+// 128-bit integers.
 #include "observe.h"
 #include "pair.h"
 
@@ -16,7 +16,8 @@ struct Weights {
     mzv_matrix cpu, cuda;
     Pair &pair;
 
-    Weights(Pair &pair_, uint32_t n_out, uint32_t n_in, const std::function<int32_t(uint32_t, uint32_t)> &weight)
+    Weights(Pair &pair_, uint32_t n_out, uint32_t n_in,
+            const std::function<int32_t(uint32_t, uint32_t)> &weight)
         : w(n_out * n_in), pair(pair_) {
         for (uint32_t o = 0; o < n_out; o++)
             for (uint32_t i = 0; i < n_in; i++) w[o * n_in + i] = weight(o, i);
@@ -39,37 +40,45 @@ TEST(CudaMatmul, EqualsTheComposition) {
         Pair pair(kLogN, 1, 2, { 49, 48 }, variant);
         for (const auto &size : std::vector<std::pair<uint32_t, uint32_t>> { { 1, 1 }, { 3, 5 }, { 7, 2 } }) {
             Weights weights(pair, size.first, size.second, [](uint32_t o, uint32_t i) {
-                return static_cast<int32_t>((o * 7919u + i * 104729u) * 2654435761u) >> 14; // 18 bits and sign
+                return static_cast<int32_t>((o * 7919u + i * 104729u) * 2654435761u) >>
+                       14; // 18 bits and sign
             });
             const mzv_basis basis = { 1, 0, 2 };
-            const Pair::Poly a = pair.poly({ size.second, basis, 8 }), r = pair.poly({ size.first, basis, 16 });
+            const Pair::Poly a = pair.poly({ size.second, basis, 8 }),
+                             r = pair.poly({ size.first, basis, 16 });
             expect_product(pair, r, a, weights);
         }
     }
 }
 
-// All residues p - 1 and all weights of one sign and the largest size: the sums reach (2^25 - 1) (2^18 - 1) 1024.
+// All residues p - 1 and all weights of one sign and the largest size: the sums reach (2^25 - 1) (2^18 - 1)
+// 1024.
 TEST(CudaMatmul, WorstOperandsAgainstIntegersOf128Bits) {
     Pair pair(kLogN, 0, 1, { 49 }, "fp64");
     const mzv_basis basis = { 0, 0, 1 };
     const uint64_t p = pair.prime(basis, 0);
     for (uint32_t n_in : { 1024u, 1500u }) { // one sum of cuBLAS, and two
-        Weights weights(pair, 3, n_in, [](uint32_t o, uint32_t i) { return o == 0 ? kTop : o == 1 ? -kTop : i % 2 ? kTop : -kTop; });
+        Weights weights(pair, 3, n_in, [](uint32_t o, uint32_t i) {
+            return o == 0 ? kTop : o == 1 ? -kTop : i % 2 ? kTop : -kTop;
+        });
         const Pair::Poly a = pair.poly({ n_in, basis }, Fill::kLargest), r = pair.poly({ 3, basis });
-        ASSERT_EQ(mzv_poly_matmul(pair.cuda, r.cuda, mzv_view(a.cuda), &weights.cuda), MZV_OK) << mzv_last_error();
+        ASSERT_EQ(mzv_poly_matmul(pair.cuda, r.cuda, mzv_view(a.cuda), &weights.cuda), MZV_OK)
+            << mzv_last_error();
         const std::vector<uint64_t> found = pair.download(pair.cuda, r.cuda);
         for (uint32_t o = 0; o < 3; o++) {
             __int128 sum = 0;
             for (uint32_t i = 0; i < n_in; i++) sum += static_cast<__int128>(p - 1) * weights.w[o * n_in + i];
             const __int128 rest = sum % static_cast<__int128>(p);
-            const uint64_t expected = static_cast<uint64_t>(rest < 0 ? rest + static_cast<__int128>(p) : rest);
-            for (size_t k = 0; k < kN; k++) ASSERT_EQ(found[o * kN + k], expected) << "row " << o << ", word " << k;
+            const uint64_t expected =
+                static_cast<uint64_t>(rest < 0 ? rest + static_cast<__int128>(p) : rest);
+            for (size_t k = 0; k < kN; k++)
+                ASSERT_EQ(found[o * kN + k], expected) << "row " << o << ", word " << k;
         }
     }
 }
 
-// Halves at their largest, 2^25 - 1 low and high: 2^50 - 1 is no residue of a prime below it, but 2^49 - 1 and the words
-// with a full low half are.
+// Halves at their largest, 2^25 - 1 low and high: 2^50 - 1 is no residue of a prime below it, but 2^49 - 1
+// and the words with a full low half are.
 TEST(CudaMatmul, FullHalves) {
     Pair pair(kLogN, 0, 1, { 50 }, "integer");
     const mzv_basis basis = { 0, 0, 1 };
@@ -87,7 +96,8 @@ TEST(CudaMatmul, FullHalves) {
 
 TEST(CudaMatmul, PrimesAboveTheHalvesAreComposed) {
     Pair pair(kLogN, 0, 2, { 61, 48 }, nullptr);
-    Weights weights(pair, 2, 3, [](uint32_t o, uint32_t i) { return o ? kTop - static_cast<int32_t>(i) : -5; });
+    Weights weights(pair, 2, 3,
+                    [](uint32_t o, uint32_t i) { return o ? kTop - static_cast<int32_t>(i) : -5; });
     const mzv_basis basis = { 0, 0, 2 };
     const Pair::Poly a = pair.poly({ 3, basis }), r = pair.poly({ 2, basis });
     expect_product(pair, r, a, weights);

@@ -1,5 +1,5 @@
-// Device memory of the CUDA backend: the limit a user sets, what is counted, what errors say; and what `look` tells of
-// devices.
+// Device memory of the CUDA backend: the limit a user sets, what is counted, what errors say; and what `look`
+// tells of devices.
 #include <string>
 
 #include "fake_device.h"
@@ -36,7 +36,9 @@ class CudaMemory : public testing::Test {
     mzv_stream *s_ = nullptr;
 };
 
-bool last_error_has(const std::string &text) { return std::string(mzv_last_error()).find(text) != std::string::npos; }
+bool last_error_has(const std::string &text) {
+    return std::string(mzv_last_error()).find(text) != std::string::npos;
+}
 
 TEST_F(CudaMemory, CountsTablesAndAllocations) {
     const uint64_t tables = memory().used_bytes;

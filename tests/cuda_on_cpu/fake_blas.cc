@@ -6,7 +6,8 @@ namespace mzv_cuda {
 
 namespace {
 
-// Sums from the last term to the first, two at a time; every partial sum has to be an integer below 2^53 in size.
+// Sums from the last term to the first, two at a time; every partial sum has to be an integer below 2^53 in
+// size.
 double sum(const Gemm &g, size_t row, size_t column) {
     double even = 0, odd = 0;
     for (size_t i = g.k; i-- > 0;) {
@@ -30,8 +31,8 @@ mzv_status blas_open(void **out, cudaStream_t queue) {
 
 mzv_status blas_gemm(void *blas, const Gemm &gemm) {
     const cuda_on_cpu::Launch one_thread = { dim3(), dim3(), 0 };
-    cuda_on_cpu::queue_kernel(reinterpret_cast<const void *>(multiply), one_thread, static_cast<cudaStream_t>(blas),
-                              [gemm] { multiply(gemm); });
+    cuda_on_cpu::queue_kernel(reinterpret_cast<const void *>(multiply), one_thread,
+                              static_cast<cudaStream_t>(blas), [gemm] { multiply(gemm); });
     MZV_CUDA_TRY(cudaGetLastError());
     return MZV_OK;
 }

@@ -21,7 +21,8 @@ uint64_t predicted(const mzv_params &params, const mzv_counts &counts, const mzv
     mzv_footprint f = {};
     uint64_t keys = 0;
     EXPECT_EQ(mzv_footprint_keys(&keys, &params, request), MZV_OK) << mzv_last_error();
-    EXPECT_EQ(mzv_footprint_of(&f, &mzv_cuda_ops, &params, &counts, keys, cipher_rows), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(mzv_footprint_of(&f, &mzv_cuda_ops, &params, &counts, keys, cipher_rows), MZV_OK)
+        << mzv_last_error();
     EXPECT_GT(f.tables, 0u);
     EXPECT_GT(f.scratch, counts.peak_bytes);
     EXPECT_EQ(f.keys, keys);
@@ -89,7 +90,8 @@ TEST_F(CudaFootprint, PolynomialThatRan) {
     mzv_polynomial_destroy(p);
 }
 
-// All that a bootstrap takes is there before it runs: tables, keys, the arena, the diagonals. Kept values are most of it.
+// All that a bootstrap takes is there before it runs: tables, keys, the arena, the diagonals. Kept values are
+// most of it.
 TEST_F(CudaFootprint, BootstrapMadeReady) {
     for (bool keep : { false, true }) {
         mzv_params params;

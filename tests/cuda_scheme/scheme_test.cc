@@ -31,7 +31,8 @@ class CudaScheme : public testing::Test {
         EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
     }
 
-    using Run = std::function<mzv_status(mzv_evaluator *, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b)>;
+    using Run =
+        std::function<mzv_status(mzv_evaluator *, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b)>;
     // out from two ciphertexts at `level`, on both sides.
     void check(const char *name, const Run &run, uint32_t level = kTop) {
         SCOPED_TRACE(std::string(name) + " at level " + std::to_string(level));
@@ -49,8 +50,10 @@ TEST_F(CudaScheme, OperationsAtEveryLevelWithKeys) {
     const mzv_test::Request request = request_all();
     sides_ = std::make_unique<Sides>(mzv_test::toy(10, kTop, 2), request.get(), 0);
     for (uint32_t level : { kTop, 4u, 3u, 1u }) {
-        check("mul", [](auto *ev, auto *out, auto *a, auto *b) { return mzv_mul(ev, out, a, b); }, level);
-        check("rotate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_rotate(ev, out, a, -3); }, level);
+        check(
+            "mul", [](auto *ev, auto *out, auto *a, auto *b) { return mzv_mul(ev, out, a, b); }, level);
+        check(
+            "rotate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_rotate(ev, out, a, -3); }, level);
     }
     check("conjugate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_conjugate(ev, out, a); });
     check("mul_const", [](auto *ev, auto *out, auto *a, auto *) { return mzv_mul_const(ev, out, a, 0.37); });
@@ -82,7 +85,8 @@ TEST_F(CudaScheme, PolynomialOfDegree31) {
     for (int k = 0; k < 32; k++) coeff[k] = (k % 3 - 1) / (1.0 + k);
     mzv_polynomial *p = nullptr;
     MZV_OKAY(mzv_polynomial_create(&p, coeff, 31));
-    check("polynomial", [p](auto *ev, auto *out, auto *a, auto *) { return mzv_polynomial_run(ev, out, a, p); });
+    check("polynomial",
+          [p](auto *ev, auto *out, auto *a, auto *) { return mzv_polynomial_run(ev, out, a, p); });
     mzv_polynomial_destroy(p);
 }
 

@@ -1,5 +1,5 @@
-// No secret reaches the device: every upload of a whole session, key generation to decryption, is searched for the rows
-// and the coefficients of the secret key.
+// No secret reaches the device: every upload of a whole session, key generation to decryption, is searched
+// for the rows and the coefficients of the secret key.
 #include <unistd.h>
 
 #include "circuit/polynomial.h"
@@ -10,7 +10,8 @@
 namespace cuda_scheme {
 namespace {
 
-// Counts the places of uploads that hold `kRun` words (or bytes) of the secret at a place that is a multiple of kRun.
+// Counts the places of uploads that hold `kRun` words (or bytes) of the secret at a place that is a multiple
+// of kRun.
 class Watch {
   public:
     static const size_t kRun = 64;
@@ -105,11 +106,12 @@ TEST(CudaSecret, TheSearchFindsWhatItLooksFor) {
     MZV_OKAY(ctx->ops->alloc(s, &words, n));
     const uint64_t *const coefficients = reinterpret_cast<const uint64_t *>(secret->coeff);
     const uint64_t *const values = secret->values + n;
-    for (const uint64_t *leak :
-         { values, const_cast<const uint64_t *>(signed_words.data()), const_cast<const uint64_t *>(residues.data()),
-           coefficients }) {
+    for (const uint64_t *leak : { values, const_cast<const uint64_t *>(signed_words.data()),
+                                  const_cast<const uint64_t *>(residues.data()), coefficients }) {
         Watch watch(secret.get());
-        cuda_on_cpu::device().on_upload = [&watch](const void *from, size_t bytes) { watch.look(from, bytes); };
+        cuda_on_cpu::device().on_upload = [&watch](const void *from, size_t bytes) {
+            watch.look(from, bytes);
+        };
         MZV_OKAY(ctx->ops->upload(s, words, leak, leak == coefficients ? n / 8 : n));
         MZV_OKAY(ctx->ops->synchronize(s));
         EXPECT_GE(watch.n_found, 1u);

@@ -1,5 +1,5 @@
-// The same keys and ciphertexts in a context on the CPU and in one on the CUDA backend, so that a run of any circuit can
-// be made on both and compared word by word.
+// The same keys and ciphertexts in a context on the CPU and in one on the CUDA backend, so that a run of any
+// circuit can be made on both and compared word by word.
 #pragma once
 #include <gtest/gtest.h>
 
