@@ -99,16 +99,22 @@ static mzv_status make_root(mzv_norm *n, const mzv_refresh *refresh) {
     return MZV_OK;
 }
 
-/* *out = factor pattern mask. */
-static mzv_status encode(mzv_plain **out, mzv_evaluator *ev, const mzv_norm_spec *s, const double *pattern,
-                         double factor, uint32_t level, mzv_plain_use use) {
+/* factor pattern mask, encoded for that level and use. */
+typedef struct encoding {
+    const double *pattern;
+    double factor;
+    uint32_t level;
+    mzv_plain_use use;
+} encoding;
+
+static mzv_status encode(mzv_plain **out, mzv_evaluator *ev, const mzv_norm_spec *s, encoding e) {
     mzv_complex *slots = NULL;
     MZV_TRY(MZV_NEW(&slots, ev->n_slots, "norm: pattern"));
     for (uint32_t i = 0; i < ev->n_slots; i++) {
         const uint32_t at = s->n_pattern ? i % s->n_pattern : 0;
-        slots[i] = factor * (pattern ? pattern[at] : 1) * (s->mask ? s->mask[at] : 1);
+        slots[i] = e.factor * (e.pattern ? e.pattern[at] : 1) * (s->mask ? s->mask[at] : 1);
     }
-    const mzv_status status = mzv_plain_create(out, ev, slots, level, use);
+    const mzv_status status = mzv_plain_create(out, ev, slots, e.level, e.use);
     mzv_free(slots);
     return status;
 }
@@ -116,14 +122,18 @@ static mzv_status encode(mzv_plain **out, mzv_evaluator *ev, const mzv_norm_spec
 static mzv_status encode_all(mzv_norm *n, mzv_evaluator *ev, const mzv_norm_spec *s) {
     const uint32_t level = n->facts.level;
     const bool centre = s->kind == MZV_NORM_LAYER;
-    if (s->mask) MZV_TRY(encode(&n->square_mask, ev, s, NULL, n->square, level - 1, MZV_PLAIN_MUL));
-    if (s->mask) MZV_TRY(encode(&n->shift_mask, ev, s, NULL, n->shift, level - 2, MZV_PLAIN_ADD));
-    if (s->mask && centre) MZV_TRY(encode(&n->mean_mask, ev, s, NULL, n->mean, level, MZV_PLAIN_MUL));
-    if (s->beta) MZV_TRY(encode(&n->beta, ev, s, s->beta, 1, n->facts.end, MZV_PLAIN_ADD));
+    if (s->mask)
+        MZV_TRY(encode(&n->square_mask, ev, s, (encoding) { NULL, n->square, level - 1, MZV_PLAIN_MUL }));
+    if (s->mask)
+        MZV_TRY(encode(&n->shift_mask, ev, s, (encoding) { NULL, n->shift, level - 2, MZV_PLAIN_ADD }));
+    if (s->mask && centre)
+        MZV_TRY(encode(&n->mean_mask, ev, s, (encoding) { NULL, n->mean, level, MZV_PLAIN_MUL }));
+    if (s->beta) MZV_TRY(encode(&n->beta, ev, s, (encoding) { s->beta, 1, n->facts.end, MZV_PLAIN_ADD }));
     if (!s->mask && !s->gamma) return MZV_OK;
-    MZV_TRY(encode(&n->gamma, ev, s, s->gamma, n->data, level, MZV_PLAIN_MUL));
+    MZV_TRY(encode(&n->gamma, ev, s, (encoding) { s->gamma, n->data, level, MZV_PLAIN_MUL }));
     if (!centre) return MZV_OK;
-    return encode(&n->gamma_mean, ev, s, s->gamma, n->data / s->n_channels, level, MZV_PLAIN_MUL);
+    return encode(&n->gamma_mean, ev, s,
+                  (encoding) { s->gamma, n->data / s->n_channels, level, MZV_PLAIN_MUL });
 }
 
 static mzv_status run_root(void *user, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *in) {
