@@ -4,7 +4,8 @@
  *     const functions_table::Entry entry(400, "Signs", signs);
  *
  * functions_test.cc joins the sections by order (then by title) and compares the page with them. Orders in
- * use: 100 Chebyshev polynomials, 200 exp, 300 1/S, 500 to 540 activations, roots, norms; leave gaps. `text`
+ * use: 100 to 300 polynomials, exp, 1/S, 500 to 540 activations, roots, norms, 600 to 620 signs, maxima, 800
+ * softmax, 900 NEXUS; leave gaps. `text`
  * ends with a newline. */
 #ifndef MZV_TEST_FUNCTIONS_TABLE_H
 #define MZV_TEST_FUNCTIONS_TABLE_H
