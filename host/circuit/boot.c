@@ -11,6 +11,7 @@
 #include "ckks/security.h"
 
 #define SERIES_SHARE 0.25     /* of EvalMod's noise, for the error of its series */
+#define MAX_AVERAGE 16        /* beyond, the series is not asked to follow the average of few slots' blocks */
 #define SPREAD_DEVIATIONS 7.5 /* of a coefficient: exceeded with probability 2^-43 by one of 2^16 */
 #define MAX_REACH 0.06        /* of e: beyond, the sine bends by more than 2 % */
 #define CORRECTED_LEVELS 10   /* of EvalMod, from which it is corrected */
@@ -26,6 +27,8 @@ struct mzv_boot {
     mzv_eval_mod *eval_mod;
     mzv_plain *before, *after; /* NULL, or: signs at the bottom; parts of SLOTS_FIRST with few slots */
     mzv_fold trace;            /* onto the subring of few slots */
+    mzv_fold average,
+        join; /* few slots' blocks: those of one part, before a division at the message's scale; then both */
     double shrink;  /* 1, or what the trace multiplies is divided by it on a spare level: small factors of few
                        diagonals would be rounded too coarsely, alike in all blocks */
     int64_t lift;   /* COEFFS_FIRST, not spread: the message times this at level 0 */
@@ -135,7 +138,8 @@ static mzv_status choose_ratio(mzv_boot *b, const mzv_evaluator *ev) {
 static mzv_status choose_eval_mod(mzv_boot *b, const mzv_evaluator *ev) {
     const mzv_eval_mod_spec spec = { .k = MZV_BOOT_K,
                                      .reach = bound_of(&b->spec) / b->facts.ratio,
-                                     .target = SERIES_SHARE * 2 * M_PI * noise_of_e(ev),
+                                     .target = SERIES_SHARE * 2 * M_PI *
+                                               fmax(noise_joined(b, ev), noise_of_e(ev) / MAX_AVERAGE),
                                      .levels = ev->params.n_eval_mod,
                                      .corrected = b->corrected };
     MZV_TRY(mzv_eval_mod_create(&b->eval_mod, &spec));
@@ -154,6 +158,13 @@ static mzv_status choose_levels(mzv_boot *b, const mzv_evaluator *ev) {
     return MZV_OK;
 }
 
+static mzv_status plan_folds(mzv_boot *b, const mzv_evaluator *ev) {
+    const uint32_t m = b->spec.n_slots, n_blocks = ev->n_slots / m;
+    MZV_TRY(mzv_fold_cyclic(&b->trace, m, n_blocks, MZV_FOLD_CHEAPEST));
+    MZV_TRY(mzv_fold_cyclic(&b->join, m, 2, MZV_FOLD_CHEAPEST));
+    return n_blocks == 2 ? MZV_OK : mzv_fold_cyclic(&b->average, 2 * m, n_blocks / 2, MZV_FOLD_CHEAPEST);
+}
+
 static mzv_status plan(mzv_boot *b, const mzv_evaluator *ev) {
     const mzv_params *p = &ev->params;
     MZV_TRY(check_spec(&b->spec, ev));
@@ -165,9 +176,7 @@ static mzv_status plan(mzv_boot *b, const mzv_evaluator *ev) {
     MZV_TRY(choose_ratio(b, ev));
     MZV_TRY(choose_eval_mod(b, ev));
     MZV_TRY(choose_levels(b, ev));
-    if (few_slots(b, ev))
-        MZV_TRY(
-            mzv_fold_cyclic(&b->trace, b->spec.n_slots, ev->n_slots / b->spec.n_slots, MZV_FOLD_CHEAPEST));
+    if (few_slots(b, ev)) MZV_TRY(plan_folds(b, ev));
     const double rest =
         b->facts.sine_error * (slots_first(b) ? 1 : sqrt(b->spec.n_slots)) + 8 * b->facts.noise;
     b->facts.log2_gain = (uint32_t)fmax(0, floor(log2(b->spec.magnitude / (GAIN_MARGIN * rest))));
@@ -345,20 +354,15 @@ static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cip
     return eval_mod(ev, x, parts, b);
 }
 
-/* The sum over all blocks of few slots: joins the parts, and averages the noise. */
-static mzv_status join_blocks(mzv_evaluator *ev, mzv_cipher *x, const mzv_boot *b) {
-    return few_slots(b, ev) ? mzv_fold_run(ev, x, x, &b->trace) : MZV_OK;
-}
-
-static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *x,
-                                  const mzv_boot *b) {
+static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, mzv_cipher *x, const mzv_boot *b) {
+    if (b->average.n_rounds != 0) MZV_TRY(mzv_fold_run(ev, x, x, &b->average));
     if (!slots_first(b))
         MZV_TRY(mzv_boot_transform_run(ev, out, x, &b->to_coeffs));
     else if (b->after != NULL)
         MZV_TRY(mzv_mul_plain(ev, out, x, b->after));
     else
         MZV_TRY(mzv_mul_const(ev, out, x, b->result));
-    return join_blocks(ev, out, b);
+    return few_slots(b, ev) ? mzv_fold_run(ev, out, out, &b->join) : MZV_OK;
 }
 
 mzv_status mzv_boot_run_raised(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_boot *b) {
