@@ -349,8 +349,8 @@ static mzv_status check_operand(mzv_stream *s, const char *op, mzv_poly pair[2],
     return mzv_check_constants(s, op, chain, of->c);
 }
 
-/* Rows of values that are kept once are no polynomial: their length and the integers beside them are all that can be
- * tested, and that they lie apart from the sums. */
+/* Rows of values that are kept once are no polynomial: their length and the integers beside them are all that
+ * can be tested, and that they lie apart from the sums. */
 static mzv_status check_compact(mzv_stream *s, const char *op, mzv_poly r, mzv_diagonal w) {
     const size_t n_words = (size_t)mzv_basis_size(r.basis) << s->log_n >> w.log_repeat;
     const uint64_t *end = w.rows + n_words;

@@ -56,8 +56,8 @@ typedef struct trial {
     mzv_complex *slots; /* message, then result */
 } trial;
 
-static mzv_status run_trial(trial *t, mzv_boot_precision *p, const mzv_params *params, const mzv_boot_spec *spec,
-                            uint64_t seed) {
+static mzv_status run_trial(trial *t, mzv_boot_precision *p, const mzv_params *params,
+                            const mzv_boot_spec *spec, uint64_t seed) {
     const size_t n = (size_t)1 << (params->log_n - 1);
     MZV_TRY(mzv_evaluator_create_clear(&t->ev, params, seed, CLEAR_CIPHERS * n * sizeof(mzv_complex)));
     MZV_TRY(mzv_boot_create(&t->boot, t->ev, spec));

@@ -167,7 +167,8 @@ static mzv_status check(const mzv_evaluator *ev, const mzv_boot_transform_spec *
                         mzv_evaluator_slots(ev));
     if (spec->n_groups == 0 || spec->n_groups > *log_m || spec->n_groups > MZV_BOOT_MAX_GROUPS ||
         1u << stages_of(*log_m, spec->n_groups, 0) > MZV_BOOT_MAX_RADIX)
-        return mzv_fail(MZV_ERR_ARGUMENT, "bootstrapping: %u groups for %u stages, need 1 to %u, of at most %u stages each",
+        return mzv_fail(MZV_ERR_ARGUMENT,
+                        "bootstrapping: %u groups for %u stages, need 1 to %u, of at most %u stages each",
                         spec->n_groups, *log_m, *log_m < MZV_BOOT_MAX_GROUPS ? *log_m : MZV_BOOT_MAX_GROUPS,
                         (uint32_t)__builtin_ctz(MZV_BOOT_MAX_RADIX));
     if (spec->level < spec->n_groups || spec->level > mzv_evaluator_max_level(ev))
@@ -210,8 +211,8 @@ mzv_status mzv_boot_transform_keep_compact(mzv_boot_transform *t) {
 }
 
 /* *last = a after all groups but the last. Temporaries stay taken. */
-static mzv_status run_but_last(mzv_evaluator *ev, const mzv_cipher **last, mzv_cipher room[2], const mzv_cipher *a,
-                               const mzv_boot_transform *t) {
+static mzv_status run_but_last(mzv_evaluator *ev, const mzv_cipher **last, mzv_cipher room[2],
+                               const mzv_cipher *a, const mzv_boot_transform *t) {
     *last = a;
     for (uint32_t i = 0; i + 1 < t->n_groups; i++) {
         mzv_cipher *const to = &room[i % 2];
@@ -239,7 +240,8 @@ mzv_status mzv_boot_transform_split(mzv_evaluator *ev, mzv_cipher *const out[2],
     const mzv_cipher *last = NULL;
     mzv_cipher room[2];
     mzv_status status = run_but_last(ev, &last, room, a, t);
-    if (status == MZV_OK) status = mzv_linear_split(ev, out, last, mzv_transform_bsgs(t->group[t->n_groups - 1]));
+    if (status == MZV_OK)
+        status = mzv_linear_split(ev, out, last, mzv_transform_bsgs(t->group[t->n_groups - 1]));
     mzv_ev_release(ev, mark);
     return status;
 }

@@ -1,10 +1,14 @@
 /* CoeffToSlot and SlotToCoeff: the special FFT of the encoding as a few linear transforms of the slots, radix
  * steps of consecutive FFT stages [CHKKS18a], [CHH18], [BMTH21].
  *
- * For m slots (repeated with period m where m < n_slots) decoding is z = F_m ... F_4 F_2 R w: R reverses bits,
- * the stage of 2h points takes (a, b), h slots apart, to (a + r_j b, a - r_j b), j = position modulo h,
- * r_j = exp(2 pi i (5^j mod 8h) / 8h). R is left out on both ways, since all between them is done slot by slot:
- *     CoeffToSlot   F_2^-1 ... F_m^-1 z = R w      SlotToCoeff   F_m ... F_2 (R w) = z.
+ * For m slots (repeated with period m where m < n_slots) decoding is z = F_m ... F_4 F_2 R w: R reverses
+ * bits, the stage of 2h points takes (a, b), h slots apart, to (a + r_j b, a - r_j b), j = position modulo h,
+ * r_j = exp(2 pi i (5^j mod 8h) / 8h). R is left out on both ways, since all between them is done slot by
+ * slot:
+ *
+ *     CoeffToSlot   F_2^-1 ... F_m^-1 z = R w
+ *     SlotToCoeff   F_m ... F_2 (R w) = z
+ *
  * A group of g stages, the smallest of h slots, has 2^(g+1) - 1 diagonals h apart, or 2^g where it holds the
  * largest stage, whose offsets close on themselves. */
 #ifndef MZV_CIRCUIT_BOOT_TRANSFORM_H
@@ -40,7 +44,8 @@ typedef struct mzv_boot_transform_spec {
 mzv_status mzv_boot_transform_create(mzv_boot_transform *out, mzv_evaluator *ev,
                                      const mzv_boot_transform_spec *spec) MZV_MUST_CHECK;
 void mzv_boot_transform_destroy(mzv_boot_transform *t);
-/* The values of all diagonals; or of those that repeat, which are all but those of the largest stages' group. */
+/* The values of all diagonals; or of those that repeat, which are all but those of the largest stages' group.
+ */
 mzv_status mzv_boot_transform_keep(mzv_boot_transform *t) MZV_MUST_CHECK;
 mzv_status mzv_boot_transform_keep_compact(mzv_boot_transform *t) MZV_MUST_CHECK;
 

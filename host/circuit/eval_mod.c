@@ -8,11 +8,11 @@
 #include "math/chebyshev.h"
 
 #define TWO_PI 6.283185307179586476925286766559L
-/* u = v - shift. An error of T_2 at t = u / width reaches v as width^2 / (4 |u|) of it: most where t is near 0. I is
- * mostly near 0 and hardly ever near 6, so t = 0 is put there. Deviation of v by EvalMod's own divisions, in units of
- * one, I as from a sparse secret of weight 32 (the input's counts width of them): shift 1/4: 142, 4 + 1/4: 78,
- * 6 + 1/4: 25, 8 + 1/4: 24; how many doublings does not matter. With the last four levels at a scale of 2^44 under
- * 2^48 it is 37 for 6 + 1/4. */
+/* u = v - shift. An error of T_2 at t = u / width reaches v as width^2 / (4 |u|) of it: most where t is near
+ * 0. I is mostly near 0 and hardly ever near 6, so t = 0 is put there. Deviation of v by EvalMod's own
+ * divisions, in units of one, I as from a sparse secret of weight 32 (the input's counts width of them):
+ * shift 1/4: 142, 4 + 1/4: 78, 6 + 1/4: 25, 8 + 1/4: 24; how many doublings does not matter. With the last
+ * four levels at a scale of 2^44 under 2^48 it is 37 for 6 + 1/4. */
 #define SHIFT 6.25
 #define CORRECTION_LEVELS 2
 #define PROBES 33 /* points in [-reach, reach] around each integer */
@@ -26,8 +26,8 @@ struct mzv_eval_mod {
 
 static double argument(const mzv_eval_mod_facts *f) { return ldexp(2 * M_PI * f->width, -(int)f->doublings); }
 
-/* The smallest even degree whose rest is below `rest`; 0: none that fits in the levels. A doubling multiplies an
- * error by at most 4. */
+/* The smallest even degree whose rest is below `rest`; 0: none that fits in the levels. A doubling multiplies
+ * an error by at most 4. */
 static uint32_t find_degree(const mzv_eval_mod_facts *f, const mzv_eval_mod_spec *spec) {
     const double a = argument(f), rest = ldexp(spec->target, -2 * (int)f->doublings);
     const uint32_t others = f->doublings + (spec->corrected ? CORRECTION_LEVELS : 0);
@@ -84,16 +84,19 @@ static double measure(const mzv_eval_mod *e, const mzv_eval_mod_spec *spec) {
 
 static mzv_status attempt(mzv_eval_mod **best, const mzv_eval_mod_spec *spec, uint32_t doublings) {
     mzv_eval_mod *e = NULL;
-    mzv_eval_mod_facts facts = { .doublings = doublings, .shift = SHIFT, .width = spec->k + SHIFT + spec->reach };
+    mzv_eval_mod_facts facts = { .doublings = doublings,
+                                 .shift = SHIFT,
+                                 .width = spec->k + SHIFT + spec->reach };
     facts.degree = find_degree(&facts, spec);
     if (facts.degree == 0) return MZV_OK;
     MZV_TRY(MZV_NEW(&e, 1, "EvalMod"));
     e->facts = facts;
     e->corrected = spec->corrected;
     const mzv_status status = make(e);
-    const bool better = status == MZV_OK && (*best == NULL || e->facts.levels < (*best)->facts.levels ||
-                                             (e->facts.levels == (*best)->facts.levels &&
-                                              e->facts.n_key_switch < (*best)->facts.n_key_switch));
+    const bool better =
+        status == MZV_OK &&
+        (*best == NULL || e->facts.levels < (*best)->facts.levels ||
+         (e->facts.levels == (*best)->facts.levels && e->facts.n_key_switch < (*best)->facts.n_key_switch));
     if (better) {
         mzv_eval_mod *const swap = *best;
         *best = e;
@@ -107,7 +110,8 @@ static mzv_status check(const mzv_eval_mod_spec *spec) {
     if (spec->k == 0 || spec->k > 512)
         return mzv_fail(MZV_ERR_ARGUMENT, "EvalMod: K is %u, need 1 to 512", spec->k);
     if (!(spec->reach > 0 && spec->reach < 0.25))
-        return mzv_fail(MZV_ERR_ARGUMENT, "EvalMod: reach is %g, need more than 0 and less than 1/4", spec->reach);
+        return mzv_fail(MZV_ERR_ARGUMENT, "EvalMod: reach is %g, need more than 0 and less than 1/4",
+                        spec->reach);
     if (!(spec->target > 0 && spec->target < 1))
         return mzv_fail(MZV_ERR_ARGUMENT, "EvalMod: target is %g, need 0 to 1", spec->target);
     return MZV_OK;

@@ -1,12 +1,14 @@
 /* EvalMod: from v = I + e with an integer |I| <= K and a small e to a multiple of e.
  *
- * sin(2 pi v) = cos(2 pi (v - shift)), shift = 1/4 plus an integer. With u = v - shift, |u| <= K + shift + |e|, and
- * t = u / width in [-1, 1]:
- *     cos(2 pi u / 2^r) = J_0(a) + 2 sum_k (-1)^k J_2k(a) T_2k(t),  a = 2 pi width / 2^r    [AS64, 9.1.44-45]
- * an even Chebyshev series cut at the degree where the rest is below the target, then r times c -> 2 c^2 - 1
- * [HK20, 3]. That is s = sin(2 pi e) = 2 pi e (1 - (2 pi e)^2 / 6 + ..). Corrected, two levels more: s (6 + s^2),
- * 6 times the arcsine but for (3/40) s^5 [BMTH21, 5.3]. The argument stays real: for complex slots it runs once for
- * each part. */
+ * sin(2 pi v) = cos(2 pi (v - shift)), shift = 1/4 plus an integer. With u = v - shift, t = u / width in
+ * [-1, 1] for |u| <= K + shift + |e|:
+ *
+ *     cos(2 pi u / 2^r) = J_0(a) + 2 sum_k (-1)^k J_2k(a) T_2k(t),  a = 2 pi width / 2^r  [AS64, 9.1.44-45]
+ *
+ * an even Chebyshev series cut at the degree where the rest is below the target, then r times
+ * c -> 2 c^2 - 1 [HK20, 3]. That is s = sin(2 pi e) = 2 pi e (1 - (2 pi e)^2 / 6 + ..). Corrected, two levels
+ * more: s (6 + s^2), 6 times the arcsine but for (3/40) s^5 [BMTH21, 5.3]. The argument stays real: for
+ * complex slots it runs once for each part. */
 #ifndef MZV_CIRCUIT_EVAL_MOD_H
 #define MZV_CIRCUIT_EVAL_MOD_H
 #include "circuit/polynomial.h"
@@ -19,9 +21,9 @@ extern "C" {
 typedef struct mzv_eval_mod mzv_eval_mod;
 
 typedef struct mzv_eval_mod_spec {
-    uint32_t k;      /* K */
-    double reach;    /* largest |e|, in (0, 1/4) */
-    double target;   /* largest error of sin, by the series */
+    uint32_t k;    /* K */
+    double reach;  /* largest |e|, in (0, 1/4) */
+    double target; /* largest error of sin, by the series */
     bool corrected;
     uint32_t levels; /* it may take */
 } mzv_eval_mod_spec;

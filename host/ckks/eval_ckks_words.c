@@ -4,8 +4,8 @@
  * Backend temporaries, as an allowance that every backend keeps to: a change of basis takes, for each
  * polynomial of the batch, a row for each source prime, as much again and a row for strips that threads work
  * on, and one row for tables; an automorphism takes one row for its tables; fold and rotation_sums of eight
- * rotations take what their compositions take (backend/fused.c), the rows of a weight included, and one and two
- * such rows. */
+ * rotations take what their compositions take (backend/fused.c), the rows of a weight included, and one and
+ * two such rows. */
 #include "ckks/eval_ckks.h"
 
 /* Rows of N words. */
@@ -110,7 +110,8 @@ size_t mzv_words_rotate_sum(const mzv_shape *s, uint32_t n_moving) {
     return words_of(&t, s);
 }
 
-/* Giants go faster (the backend's rotation_sums): copies are kept where that takes less than half of the room. */
+/* Giants go faster (the backend's rotation_sums): copies are kept where that takes less than half of the
+ * room. */
 bool mzv_linear_keeps_babies(const mzv_bsgs *t) {
     return mzv_bsgs_babies(t) == 1 || 2 * mzv_bsgs_babies(t) < mzv_bsgs_giants(t);
 }

@@ -44,7 +44,8 @@ void mzv_clear_noise(mzv_evaluator *ev, mzv_complex *v, uint32_t batch, double d
 }
 
 static void add_rescale_noise(mzv_evaluator *ev, mzv_cipher *out, uint32_t level) {
-    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_rescale(&ev->params, &ev->facts, level), NULL);
+    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_rescale(&ev->params, &ev->facts, level),
+                    NULL);
 }
 
 static mzv_status check_finite(const char *op, const mzv_complex *slots, size_t n) {
@@ -60,7 +61,8 @@ static mzv_status check_finite(const char *op, const mzv_complex *slots, size_t 
 static mzv_status clear_set(mzv_evaluator *ev, mzv_cipher *out, const mzv_complex *slots, uint32_t level) {
     MZV_TRY(check_finite("clear_set", slots, mzv_clear_values(ev, out)));
     memcpy(out->words, slots, mzv_clear_values(ev, out) * sizeof *slots);
-    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_fresh(&ev->params, &ev->facts, level), NULL);
+    mzv_clear_noise(ev, mzv_clear_slots(out), out->batch, mzv_noise_fresh(&ev->params, &ev->facts, level),
+                    NULL);
     return MZV_OK;
 }
 
@@ -132,7 +134,8 @@ static mzv_status clear_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_
     mzv_complex *r = mzv_clear_slots(out);
     const mzv_complex *x = mzv_clear_slots(a), *y = mzv_clear_plain_slots(p);
 #pragma omp parallel for
-    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) r[i] = mzv_clear_product(x[i], y[i & (ev->n_slots - 1)]);
+    for (size_t i = 0; i < mzv_clear_values(ev, a); i++)
+        r[i] = mzv_clear_product(x[i], y[i & (ev->n_slots - 1)]);
     add_rescale_noise(ev, out, a->level - 1);
     return MZV_OK;
 }
@@ -181,7 +184,8 @@ static mzv_status clear_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
 #pragma omp parallel for
     for (size_t i = 0; i < mzv_clear_values(ev, a[0]); i++) {
         mzv_complex sum = 0;
-        for (uint32_t k = 0; k < n; k++) sum += mzv_clear_product(mzv_clear_slots(a[k])[i], mzv_clear_slots(b[k])[i]);
+        for (uint32_t k = 0; k < n; k++)
+            sum += mzv_clear_product(mzv_clear_slots(a[k])[i], mzv_clear_slots(b[k])[i]);
         r[i] = sum;
     }
     mzv_clear_noise(ev, r, out->batch, mzv_noise_mul(&ev->params, &ev->facts, level), NULL);
@@ -196,7 +200,7 @@ static mzv_status clear_drop(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciphe
 
 /* r[b][i] = a[b][i + steps] or, adding, r += that; r and a apart. */
 void mzv_clear_rotate(const mzv_evaluator *ev, mzv_complex *r, const mzv_complex *a, uint32_t batch,
-                   int64_t steps, bool adding) {
+                      int64_t steps, bool adding) {
     const uint32_t n = ev->n_slots, by = mzv_steps_reduced(n, steps);
 #pragma omp parallel for
     for (size_t i = 0; i < (size_t)batch * n; i++) {
@@ -214,8 +218,8 @@ static mzv_status clear_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, c
     for (uint32_t i = 0; i < n; i++) {
         mzv_clear_rotate(ev, mzv_clear_slots(out[i]), (mzv_complex *)words, a->batch, steps[i], false);
         if (mzv_steps_reduced(ev->n_slots, steps[i]) != 0)
-            mzv_clear_noise(ev, mzv_clear_slots(out[i]), a->batch, mzv_noise_key_switch(&ev->params, &ev->facts, a->level),
-                      NULL);
+            mzv_clear_noise(ev, mzv_clear_slots(out[i]), a->batch,
+                            mzv_noise_key_switch(&ev->params, &ev->facts, a->level), NULL);
     }
     mzv_ev_release(ev, mark);
     return MZV_OK;
@@ -236,9 +240,9 @@ static mzv_status clear_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv
     if (n_moving != 0) {
         const double product_noise = mzv_noise_key_product(&ev->params, &ev->facts, a->level, scale);
         mzv_clear_noise(ev, (mzv_complex *)words, a->batch,
-                  hypot(sqrt(n_moving) * product_noise,
-                        mzv_noise_mod_down(&ev->params, ev->params.n_special, scale)),
-                  NULL);
+                        hypot(sqrt(n_moving) * product_noise,
+                              mzv_noise_mod_down(&ev->params, ev->params.n_special, scale)),
+                        NULL);
     }
     memcpy(out->words, words, n_bytes);
     mzv_ev_release(ev, mark);

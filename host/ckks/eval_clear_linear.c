@@ -28,7 +28,8 @@ static void clear_inner(mzv_evaluator *ev, clear_linear *l, uint32_t giant) {
         const uint32_t by = (uint32_t)mzv_bsgs_baby_steps(ev, l->t, b);
 #pragma omp parallel for
         for (size_t i = 0; i < mzv_clear_values(ev, l->a); i++)
-            l->inner[i] += mzv_clear_product(d[i & (n - 1)], a[(i & ~(size_t)(n - 1)) | ((i + by) & (n - 1))]);
+            l->inner[i] +=
+                mzv_clear_product(d[i & (n - 1)], a[(i & ~(size_t)(n - 1)) | ((i + by) & (n - 1))]);
         for (uint32_t i = 0; by != 0 && i < n; i++)
             l->weight[i] += __real__ d[i] * __real__ d[i] + __imag__ d[i] * __imag__ d[i];
     }
@@ -102,7 +103,8 @@ mzv_status mzv_clear_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], c
     return MZV_OK;
 }
 
-/* round of a sum of h + 1 uniforms on [-1/2, 1/2]: c0 and h signed coefficients of c1, divided by q_0 [BTH22, 4].
+/* round of a sum of h + 1 uniforms on [-1/2, 1/2]: c0 and h signed coefficients of c1, divided by q_0 [BTH22,
+ * 4].
  */
 static double draw_overflow(mzv_rng *rng) {
     double sum = 0;

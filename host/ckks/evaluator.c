@@ -392,8 +392,8 @@ static mzv_status check_multiplies(const mzv_evaluator *ev, const char *op, uint
     const double scale = ev->facts.scale[level];
     const double q = (double)ev->facts.primes[ev->params.n_special + level];
     if (fabs(scale * scale / q / ev->facts.scale[level - 1] - 1) <= SCALE_TOLERANCE) return MZV_OK;
-    return mzv_fail(MZV_ERR_LEVEL, "%s: level %u is for linear operations only; mzv_drop to level %u", op, level,
-                    level - 1);
+    return mzv_fail(MZV_ERR_LEVEL, "%s: level %u is for linear operations only; mzv_drop to level %u", op,
+                    level, level - 1);
 }
 
 static mzv_status multiply(mzv_evaluator *ev, const char *op, mzv_cipher *out, const mzv_cipher *const *a,
@@ -503,36 +503,6 @@ mzv_status mzv_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
 
 /* Linear transforms */
 
-bool mzv_bsgs_has(const mzv_bsgs *t, uint32_t giant, uint32_t baby) {
-    return t->diagonal[(size_t)giant * t->n_baby + baby] != NULL;
-}
-
-bool mzv_bsgs_has_baby(const mzv_bsgs *t, uint32_t baby) {
-    for (uint32_t g = 0; g < t->n_giant; g++) {
-        if (mzv_bsgs_has(t, g, baby)) return true;
-    }
-    return false;
-}
-
-uint32_t mzv_bsgs_babies(const mzv_bsgs *t) {
-    uint32_t n = 0;
-    for (uint32_t b = 0; b < t->n_baby; b++) n += mzv_bsgs_has_baby(t, b);
-    return n;
-}
-
-uint32_t mzv_bsgs_giants(const mzv_bsgs *t) {
-    for (uint32_t g = t->n_giant; g > 0; g--) {
-        for (uint32_t b = 0; b < t->n_baby; b++) {
-            if (mzv_bsgs_has(t, g - 1, b)) return g;
-        }
-    }
-    return 0;
-}
-
-int32_t mzv_bsgs_baby_steps(const mzv_evaluator *ev, const mzv_bsgs *t, uint32_t baby) {
-    return (int32_t)mzv_steps_reduced(ev->n_slots, ((int64_t)t->first + baby) * t->baby_step);
-}
-
 static mzv_status check_linear(const mzv_evaluator *ev, const mzv_cipher *out, const mzv_cipher *a,
                                const mzv_bsgs *t) {
     MZV_TRY(check_value(ev, "linear", a));
@@ -563,7 +533,8 @@ static void count_linear(mzv_evaluator *ev, const mzv_bsgs *t, uint32_t batch) {
 }
 
 /* *a, or `cut` with a at the transform's level. */
-static mzv_status cut_to_transform(mzv_evaluator *ev, const mzv_cipher **a, mzv_cipher *cut, const mzv_bsgs *t) {
+static mzv_status cut_to_transform(mzv_evaluator *ev, const mzv_cipher **a, mzv_cipher *cut,
+                                   const mzv_bsgs *t) {
     if ((*a)->level == t->level) return MZV_OK;
     MZV_TRY(mzv_ev_take(ev, cut, t->level, (*a)->batch));
     MZV_TRY(mzv_drop(ev, cut, *a, t->level));
@@ -585,7 +556,8 @@ done:
     return status;
 }
 
-mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a, const mzv_bsgs *t) {
+mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+                            const mzv_bsgs *t) {
     const size_t mark = ev == NULL ? 0 : mzv_ev_mark(ev);
     mzv_status status = MZV_OK;
     mzv_cipher cut;

@@ -137,7 +137,8 @@ static mzv_status refuse(const mzv_keys *keys, uint32_t galois, uint32_t level, 
     char found[40] = "none";
     if (galois == two_n - 1) snprintf(use, sizeof use, "conjugation");
     if (mzv_key_sparse(galois)) snprintf(use, sizeof use, "bootstrapping's sparse secret");
-    for (uint32_t steps = 1, g = 5; galois % 2 == 1 && galois != 1 && steps < two_n / 4; steps++, g = 5 * g & (two_n - 1)) {
+    for (uint32_t steps = 1, g = 5; galois % 2 == 1 && galois != 1 && steps < two_n / 4;
+         steps++, g = 5 * g & (two_n - 1)) {
         if (g == galois) snprintf(use, sizeof use, "rotation by %u", steps);
     }
     if (lower != NULL) snprintf(found, sizeof found, "one of level %u", lower->level);

@@ -133,8 +133,7 @@ static mzv_status read_table(mzv_container_in *c, const mzv_context *ctx, record
         MZV_TRY(check_record(c, ctx, &table[i], i, i == 0 ? 0 : table[i - 1].galois));
         shapes[i] = (mzv_key_shape) { table[i].galois, table[i].level };
     }
-    for (uint32_t i = 0; i < n; i++)
-        MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, shapes[i])));
+    for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, shapes[i])));
     return MZV_OK;
 }
 

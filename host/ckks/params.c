@@ -14,11 +14,11 @@
 #define LOG_N_MIN 10
 #define LOG_N_MAX 17
 #define PRIME_BITS_MIN 20
-#define PRIME_BITS_MAX                                                                                       \
-    61                      /* of primes below a power of two; message primes may lie just above 2^log_scale \
-                             */
-#define LARGEST_EVAL_MOD 1.25 /* of EvalMod's primes, in units of its scale: 2^48.33 stays on the hot path */
-#define SCALE_SPREAD 0x1p-8 /* largest |scale[l] / 2^log_scale - 1| */
+/* Of primes below a power of two; message primes may lie just above 2^log_scale. */
+#define PRIME_BITS_MAX 61
+/* Of EvalMod's primes, in units of its scale: 2^48.33 stays on the hot path. */
+#define LARGEST_EVAL_MOD 1.25
+#define SCALE_SPREAD 0x1p-8   /* largest |scale[l] / 2^log_scale - 1| */
 
 static mzv_status check_range(const char *name, uint32_t value, uint32_t low, uint32_t high) {
     if (value >= low && value <= high) return MZV_OK;
@@ -28,8 +28,8 @@ static mzv_status check_range(const char *name, uint32_t value, uint32_t low, ui
 /* The bootstrapping segment: all of it or nothing. */
 static mzv_status check_boot(const mzv_params *p) {
     if (!mzv_params_boots(p)) {
-        if (p->log_eval_mod == 0 && p->log_coeff_to_slot == 0 && p->log_bridge == 0 && p->n_eval_mod_low == 0 &&
-            p->log_eval_mod_low == 0)
+        if (p->log_eval_mod == 0 && p->log_coeff_to_slot == 0 && p->log_bridge == 0 &&
+            p->n_eval_mod_low == 0 && p->log_eval_mod_low == 0)
             return MZV_OK;
         return mzv_fail(MZV_ERR_PARAMS, "params: sizes of bootstrapping primes without levels of them");
     }
@@ -44,7 +44,8 @@ static mzv_status check_boot(const mzv_params *p) {
     else
         MZV_TRY(check_range("log_eval_mod_low", p->log_eval_mod_low, PRIME_BITS_MIN, p->log_eval_mod));
     if (p->n_eval_mod + p->n_coeff_to_slot >= p->n_levels)
-        return mzv_fail(MZV_ERR_PARAMS, "params: %u levels, EvalMod and CoeffToSlot take %u + %u and the bridge 1",
+        return mzv_fail(MZV_ERR_PARAMS,
+                        "params: %u levels, EvalMod and CoeffToSlot take %u + %u and the bridge 1",
                         p->n_levels, p->n_eval_mod, p->n_coeff_to_slot);
     return MZV_OK;
 }
@@ -82,12 +83,13 @@ static mzv_status largest_free(mzv_param_facts *f, uint64_t *out, uint32_t bits,
     return MZV_OK;
 }
 
-/* Levels first + n - 1 down to first, towards the scales target[0 .. n] of levels first - 1 .. first + n - 1. q_l is
- * the free prime nearest to s_l^2 / D, D the target below, so s_(l-1) = s_l^2 / q_l is D (1 - d) with d the relative
- * distance of q_l to that quotient: distances of earlier levels do not add up. Scales are IEEE doubles by
- * definition, the square rounded, then the quotient, so that every machine finds the same chain. */
-static mzv_status choose_multiplying(mzv_param_facts *f, uint64_t *q, const mzv_params *p, const double *target,
-                                     uint32_t first, uint32_t n) {
+/* Levels first + n - 1 down to first, towards the scales target[0 .. n] of levels first - 1 .. first + n - 1.
+ * q_l is the free prime nearest to s_l^2 / D, D the target below, so s_(l-1) = s_l^2 / q_l is D (1 - d) with
+ * d the relative distance of q_l to that quotient: distances of earlier levels do not add up. Scales are IEEE
+ * doubles by definition, the square rounded, then the quotient, so that every machine finds the same chain.
+ */
+static mzv_status choose_multiplying(mzv_param_facts *f, uint64_t *q, const mzv_params *p,
+                                     const double *target, uint32_t first, uint32_t n) {
     f->scale[first + n - 1] = target[n];
     for (uint32_t l = first + n - 1; l >= first; l--) {
         const double square = f->scale[l] * f->scale[l], nominal = target[l - first];
@@ -96,11 +98,10 @@ static mzv_status choose_multiplying(mzv_param_facts *f, uint64_t *q, const mzv_
         f->primes[f->n_primes++] = q[l];
         f->scale[l - 1] = square / (double)q[l];
         if (!(fabs(f->scale[l - 1] / nominal - 1) <= SCALE_SPREAD))
-            return mzv_fail(
-                MZV_ERR_PARAMS,
-                "params: primes = 1 mod 2^%u near 2^%.0f are too sparse: the scale of level %u would be off by "
-                "a factor of %g, need within 2^-8; take a larger log_scale or smaller log_n",
-                p->log_n + 1, log2((double)q[l]), l - 1, f->scale[l - 1] / nominal);
+            return mzv_fail(MZV_ERR_PARAMS,
+                            "params: primes = 1 mod 2^%u near 2^%.0f are too sparse: the scale of level %u "
+                            "would be off by a factor of %g, need within 2^-8; take a larger log_scale or smaller log_n",
+                            p->log_n + 1, log2((double)q[l]), l - 1, f->scale[l - 1] / nominal);
     }
     return MZV_OK;
 }
@@ -177,13 +178,15 @@ static mzv_status check_digits(const mzv_param_facts *f, const mzv_params *p) {
 }
 
 /* SHA-256 over: "mzv params 1" and four zeros; log_n, n_special, n_levels, log_scale, insecure_toy as u32;
- * with bootstrapping n_eval_mod, log_eval_mod, n_eval_mod_low, log_eval_mod_low, n_coeff_to_slot as u32; all primes as u64; little-endian. */
+ * with bootstrapping n_eval_mod, log_eval_mod, n_eval_mod_low, log_eval_mod_low, n_coeff_to_slot as u32; all
+ * primes as u64; little-endian. */
 static mzv_status identify(mzv_param_facts *f, const mzv_params *p) {
     uint8_t bytes[16 + 10 * 4 + 8 * MZV_MAX_PRIMES];
     mzv_writer w = { bytes, sizeof bytes, 0 };
-    const uint32_t words[] = { p->log_n,        p->n_special,  p->n_levels,     p->log_scale,
-                               p->insecure_toy, p->n_eval_mod, p->log_eval_mod, p->n_eval_mod_low,
-                               p->log_eval_mod_low, p->n_coeff_to_slot };
+    const uint32_t words[] = { p->log_n,          p->n_special,      p->n_levels,
+                               p->log_scale,      p->insecure_toy,   p->n_eval_mod,
+                               p->log_eval_mod,   p->n_eval_mod_low, p->log_eval_mod_low,
+                               p->n_coeff_to_slot };
     const size_t n_words = mzv_params_boots(p) ? 10 : 5;
     MZV_TRY(mzv_write_bytes(&w, "mzv params 1\0\0\0\0", 16));
     for (size_t i = 0; i < n_words; i++) MZV_TRY(mzv_write_u32(&w, words[i]));
@@ -217,16 +220,18 @@ mzv_status mzv_params_check(const mzv_params *params, mzv_param_facts *facts) {
 
 static const struct {
     const char *name;
-    mzv_params params; /* log_n, L, log_q0, log_scale, K, log_special, toy; EvalMod, its low part, CoeffToSlot, bridge */
+    mzv_params params; /* log_n, L, log_q0, log_scale, K, log_special, toy; EvalMod, its low part,
+                          CoeffToSlot, bridge */
 } named[] = {
-    { "n13-leveled", { 13, 3, 48, 38, 1, 48, false, 0, 0, 0, 0, 0, 0, 0 } },    /* 210 of 214 bits, dnum 4 */
-    { "n14-leveled", { 14, 7, 48, 40, 2, 48, false, 0, 0, 0, 0, 0, 0, 0 } },    /* 424 of 430 bits, dnum 4 */
-    { "n15-leveled", { 15, 14, 48, 40, 5, 48, false, 0, 0, 0, 0, 0, 0, 0 } },   /* 848 of 868 bits, dnum 3 */
-    { "n16-leveled", { 16, 29, 48, 40, 10, 48, false, 0, 0, 0, 0, 0, 0, 0 } },  /* 1688 of 1747 bits, dnum 3 */
-    { "n16-boot", { 16, 29, 48, 39, 10, 47, false, 10, 48, 4, 44, 3, 45, 40 } },  /* 1743 of 1747 bits, dnum 3 */
-    { "n16-fine", { 16, 27, 48, 44, 10, 48, false, 10, 48, 4, 44, 3, 45, 40 } },  /* 1740 of 1747 bits, dnum 3 */
-    { "toy-leveled", { 11, 14, 48, 40, 5, 48, true, 0, 0, 0, 0, 0, 0, 0 } },    /* n15-leveled on a small ring */
-    { "toy-boot", { 11, 29, 48, 39, 10, 47, true, 10, 48, 4, 44, 3, 45, 40 } },   /* n16-boot on a small ring */
+    { "n13-leveled", { 13, 3, 48, 38, 1, 48, false, 0, 0, 0, 0, 0, 0, 0 } },   /* 210 of 214 bits, dnum 4 */
+    { "n14-leveled", { 14, 7, 48, 40, 2, 48, false, 0, 0, 0, 0, 0, 0, 0 } },   /* 424 of 430 bits, dnum 4 */
+    { "n15-leveled", { 15, 14, 48, 40, 5, 48, false, 0, 0, 0, 0, 0, 0, 0 } },  /* 848 of 868 bits, dnum 3 */
+    { "n16-leveled", { 16, 29, 48, 40, 10, 48, false, 0, 0, 0, 0, 0, 0, 0 } }, /* 1688 of 1747 bits, dnum 3 */
+    /* 1743 and 1740 of 1747 bits, dnum 3 */
+    { "n16-boot", { 16, 29, 48, 39, 10, 47, false, 10, 48, 4, 44, 3, 45, 40 } },
+    { "n16-fine", { 16, 27, 48, 44, 10, 48, false, 10, 48, 4, 44, 3, 45, 40 } },
+    { "toy-leveled", { 11, 14, 48, 40, 5, 48, true, 0, 0, 0, 0, 0, 0, 0 } }, /* n15-leveled on a small ring */
+    { "toy-boot", { 11, 29, 48, 39, 10, 47, true, 10, 48, 4, 44, 3, 45, 40 } }, /* n16-boot on a small ring */
 };
 #define N_NAMED (sizeof named / sizeof named[0])
 

@@ -5,9 +5,10 @@
 #include "ckks/container.h"
 #include "mzv/keys.h"
 
-static const char *const fields[] = { "log_n",      "n_levels",     "log_q0",   "log_scale", "n_special", "log_special",
-                                      "n_eval_mod", "log_eval_mod", "n_mod_low", "log_mod_low", "n_cts",    "log_cts",   "log_bridge",
-                                      "security_bits", NULL };
+static const char *const fields[] = { "log_n",      "n_levels",      "log_q0",     "log_scale",
+                                      "n_special",  "log_special",   "n_eval_mod", "log_eval_mod",
+                                      "n_mod_low",  "log_mod_low",   "n_cts",      "log_cts",
+                                      "log_bridge", "security_bits", NULL };
 static const mzv_section_rule sections[] = { { "primes", 1, 1 }, { NULL, 0, 0 } };
 static const mzv_schema schema = { MZV_KIND_PARAMS, fields, sections };
 

@@ -164,7 +164,8 @@ static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_contex
         const mzv_key_need need = request->need[i];
         const mzv_key_shape shape = { galois_of_need(ctx->params.log_n, need), need.level };
         if (need.kind == MZV_NEED_SPARSE && !mzv_params_boots(&ctx->params))
-            return mzv_fail(MZV_ERR_PARAMS, "keys: a sparse secret is requested, the parameters have no bootstrapping");
+            return mzv_fail(MZV_ERR_PARAMS,
+                            "keys: a sparse secret is requested, the parameters have no bootstrapping");
         if (need.level > ctx->params.n_levels) {
             return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u",
                             need.level, ctx->params.n_levels);

@@ -180,8 +180,8 @@ TEST_P(Operations, FusedEqualsComposed) {
     expect_same(2);
 }
 
-// Eleven rotations, more than a backend keeps at a time, two of them without a key; three sums, with weights of
-// both kinds, some missing, and one sum of nothing.
+// Eleven rotations, more than a backend keeps at a time, two of them without a key; three sums, with weights
+// of both kinds, some missing, and one sum of nothing.
 TEST_P(Operations, RotationSumsEqualTheirComposition) {
     const uint32_t batch = 2, n_rotations = 11, n_sums = 3;
     const mzv_basis q = { 0, 0, 4 };
@@ -239,7 +239,8 @@ TEST_P(Operations, RotationSumsEqualTheirComposition) {
     of.w = &compact;
     EXPECT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_ERR_ARGUMENT);
     EXPECT_STREQ(mzv_last_error(), ("rotation_sums: w repeats 2^3 times, need at most 2^" +
-                                    std::to_string(known_->log_n) + ", and its integers").c_str());
+                                    std::to_string(known_->log_n) + ", and its integers")
+                                       .c_str());
     const std::vector<int64_t> zeros(n_, 0);
     compact = { r[0].base, zeros.data(), 3 };
     EXPECT_EQ(mzv_poly_rotation_sums(s_, r, &of), MZV_ERR_ARGUMENT);

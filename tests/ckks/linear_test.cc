@@ -32,8 +32,9 @@ struct Transform {
             if (!keep || i % 2 == 1) continue;
             EVAL_OK(mzv_plain_keep(plain[i], true));
         }
-        t = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first,
-              plain.data() };
+        t = {
+            level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first, plain.data()
+        };
     }
 
     // Row by row of the matrix: out_i = sum over terms of the entry at column i + steps.
@@ -97,7 +98,8 @@ class Linear : public Ckks {
         mzv_keys *made = nullptr;
         EXPECT_EQ(mzv_key_request_create(&ask), MZV_OK);
         for (uint32_t b = 0; b <= t.n_baby; b++) {
-            const int32_t steps = b == t.n_baby ? t.giant_step : (t.first + static_cast<int32_t>(b)) * t.baby_step;
+            const int32_t steps =
+                b == t.n_baby ? t.giant_step : (t.first + static_cast<int32_t>(b)) * t.baby_step;
             if (steps == 0) continue;
             EXPECT_EQ(mzv_request_rotate(ask, steps, level), MZV_OK);
         }
@@ -111,9 +113,8 @@ class Linear : public Ckks {
         const std::string what = std::to_string(shape.n_baby) + " x " + std::to_string(shape.n_giant) +
                                  " at level " + std::to_string(level) + ", batch " + std::to_string(batch);
         mzv_evaluator *own = nullptr;
-        const mzv_bsgs bare = {
-            level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first, nullptr
-        };
+        const mzv_bsgs bare = { level,       shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step,
+                                shape.first, nullptr };
         mzv_keys *own_keys = keys_for(bare, level);
         EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));
         {
@@ -167,7 +168,8 @@ TEST_F(Linear, ValuesThatRepeatAreKeptOnce) {
             EXPECT_EQ(plain[i]->log_repeat, (uint32_t)__builtin_ctz(n / period));
         }
         bare.diagonal = plain.data();
-        const auto a = encrypted(random_slots(n, 3), level), lifted = cipher(level, 1), kept = cipher(level, 1);
+        const auto a = encrypted(random_slots(n, 3), level), lifted = cipher(level, 1),
+                   kept = cipher(level, 1);
         EVAL_OK(mzv_linear(own, lifted.get(), a.get(), &bare));
         const size_t before = mzv_evaluator_counts(own)->plain_bytes;
         for (uint32_t i = 0; i < 8; i += first_only ? 8 : 1) EVAL_OK(mzv_plain_keep_compact(plain[i]));
@@ -183,10 +185,13 @@ TEST_F(Linear, ValuesThatRepeatAreKeptOnce) {
 
 /* T + conj(T) and -i (T - conj(T)). */
 TEST_F(Linear, SplitsRealAndImaginaryParts) {
-    for (const Shape &shape : { Shape { 4, 2, 1, 4, { 2 }, -3 }, Shape { 2, 4, 1, 2, {}, 0 }, Shape { 1, 1, 1, 1, {}, 0 } }) {
+    for (const Shape &shape :
+         { Shape { 4, 2, 1, 4, { 2 }, -3 }, Shape { 2, 4, 1, 2, {}, 0 }, Shape { 1, 1, 1, 1, {}, 0 } }) {
         for (const uint32_t batch : { 1u, 2u }) {
             const uint32_t level = 4;
-            const mzv_bsgs bare = { level, shape.n_baby, shape.n_giant, shape.baby_step, shape.giant_step, shape.first, nullptr };
+            const mzv_bsgs bare = { level,           shape.n_baby,     shape.n_giant,
+                                    shape.baby_step, shape.giant_step, shape.first,
+                                    nullptr };
             mzv_keys *own_keys = keys_for(bare, level);
             mzv_evaluator *own = nullptr;
             EVAL_OK(mzv_evaluator_create(&own, ctx, own_keys, 0));

@@ -17,7 +17,8 @@ static bool message_has(const std::string &text) {
 /* Values of a parameter file, written through the container: each may be wrong. */
 struct Literal {
     uint64_t log_n = 11, n_levels = 3, log_q0 = 45, log_scale = 35, n_special = 2, log_special = 45,
-             n_eval_mod = 0, log_eval_mod = 0, n_mod_low = 0, log_mod_low = 0, n_cts = 0, log_cts = 0, log_bridge = 0, security_bits = 0;
+             n_eval_mod = 0, log_eval_mod = 0, n_mod_low = 0, log_mod_low = 0, n_cts = 0, log_cts = 0,
+             log_bridge = 0, security_bits = 0;
     mzv_param_facts facts = {};
     bool toy = true;
     uint32_t n_primes = 6;
@@ -35,20 +36,15 @@ static void write_literal(const Literal &v, const std::string &path) {
     head.insecure_toy = v.toy;
     memcpy(head.params_id, v.facts.id, MZV_ID_BYTES);
     ASSERT_EQ(mzv_container_create(&c, path.c_str(), &head), MZV_OK);
-    const std::pair<const char *, uint64_t> fields[] = { { "log_n", v.log_n },
-                                                         { "n_levels", v.n_levels },
-                                                         { "log_q0", v.log_q0 },
-                                                         { "log_scale", v.log_scale },
-                                                         { "n_special", v.n_special },
-                                                         { "log_special", v.log_special },
-                                                         { "n_eval_mod", v.n_eval_mod },
-                                                         { "log_eval_mod", v.log_eval_mod },
-                                                         { "n_mod_low", v.n_mod_low },
-                                                         { "log_mod_low", v.log_mod_low },
-                                                         { "n_cts", v.n_cts },
-                                                         { "log_cts", v.log_cts },
-                                                         { "log_bridge", v.log_bridge },
-                                                         { "security_bits", v.security_bits } };
+    const std::pair<const char *, uint64_t> fields[] = {
+        { "log_n", v.log_n },           { "n_levels", v.n_levels },
+        { "log_q0", v.log_q0 },         { "log_scale", v.log_scale },
+        { "n_special", v.n_special },   { "log_special", v.log_special },
+        { "n_eval_mod", v.n_eval_mod }, { "log_eval_mod", v.log_eval_mod },
+        { "n_mod_low", v.n_mod_low },   { "log_mod_low", v.log_mod_low },
+        { "n_cts", v.n_cts },           { "log_cts", v.log_cts },
+        { "log_bridge", v.log_bridge }, { "security_bits", v.security_bits }
+    };
     for (const auto &f : fields) ASSERT_EQ(mzv_container_put_u64(c, f.first, f.second), MZV_OK);
     ASSERT_EQ(mzv_container_add(c, "primes", 0, 8 * (uint64_t)v.n_primes), MZV_OK);
     ASSERT_EQ(mzv_container_write_words(c, v.facts.primes, v.n_primes), MZV_OK);

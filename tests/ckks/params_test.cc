@@ -38,8 +38,8 @@ static std::vector<Known> known_sets() {
             in >> k.name >> k.params.log_n >> k.params.n_levels >> k.params.log_q0 >> k.params.log_scale >>
                 k.params.n_special >> k.params.log_special >> k.params.insecure_toy >> k.params.n_eval_mod >>
                 k.params.log_eval_mod >> k.params.n_eval_mod_low >> k.params.log_eval_mod_low >>
-                k.params.n_coeff_to_slot >> k.params.log_coeff_to_slot >>
-                k.params.log_bridge >> k.id >> k.log2_qp;
+                k.params.n_coeff_to_slot >> k.params.log_coeff_to_slot >> k.params.log_bridge >> k.id >>
+                k.log2_qp;
             sets.push_back(k);
         } else if (word == "prime") {
             sets.back().primes.push_back(0);
@@ -69,7 +69,8 @@ TEST(Params, AgreesWithTheDefinitionInPython) {
 
 /* Levels of CoeffToSlot and the bridge are linear: their scales do not follow from squares. */
 static bool multiplies(const mzv_params &p, const mzv_param_facts &f, uint32_t level) {
-    return level <= p.n_levels - p.n_coeff_to_slot && (level == 0 || level != f.message_levels + 1 || !p.n_eval_mod);
+    return level <= p.n_levels - p.n_coeff_to_slot &&
+           (level == 0 || level != f.message_levels + 1 || !p.n_eval_mod);
 }
 
 /* Levels bridge .. bridge + n_low are low; above, log2 of the scale comes nearer to the top by halves. */
@@ -77,7 +78,8 @@ static double nominal_scale(const mzv_params &p, const mzv_param_facts &f, uint3
     if (level <= f.message_levels) return ldexp(1, (int)p.log_scale);
     const uint32_t above = level - f.message_levels - 1;
     double low = p.n_eval_mod_low ? p.log_eval_mod_low : p.log_eval_mod;
-    for (uint32_t i = p.n_eval_mod_low; i < above; i++) low = std::min<double>(p.log_eval_mod, (p.log_eval_mod + log2(1.25) + low) / 2);
+    for (uint32_t i = p.n_eval_mod_low; i < above; i++)
+        low = std::min<double>(p.log_eval_mod, (p.log_eval_mod + log2(1.25) + low) / 2);
     return exp2(low);
 }
 
@@ -137,7 +139,8 @@ TEST(Params, NamedSetsAreSecureOrSaySo) {
     EXPECT_EQ(n, 8u);
     mzv_params p = {};
     EXPECT_EQ(mzv_params_named(&p, "n99"), MZV_ERR_ARGUMENT);
-    EXPECT_TRUE(message_has("n13-leveled, n14-leveled, n15-leveled, n16-leveled, n16-boot, n16-fine, toy-leveled, toy-boot"))
+    EXPECT_TRUE(message_has(
+        "n13-leveled, n14-leveled, n15-leveled, n16-leveled, n16-boot, n16-fine, toy-leveled, toy-boot"))
         << mzv_last_error();
     EXPECT_EQ(mzv_params_named(&p, nullptr), MZV_ERR_ARGUMENT);
     EXPECT_EQ(p.log_n, 0u);

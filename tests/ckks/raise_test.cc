@@ -86,10 +86,13 @@ void check_raised(const Context &ctx, const Slots &z, const Slots &raised) {
     const size_t n = r.low.size();
     std::vector<int64_t> m(n);
     std::vector<std::complex<double>> work(n / 2);
-    MZV_OKAY(mzv_encode(ctx->embedding, m.data(), raw(z), f.scale[0], reinterpret_cast<mzv_complex *>(work.data())));
-    // A slot's part of deviation d is a coefficient of deviation d / sqrt(N/2); 8 of them, and the rounding of doubles.
-    const double d = std::hypot(mzv_noise_mod_raise(&ctx->params, &f) * f.scale[ctx->params.n_levels] / f.scale[0],
-                                mzv_noise_fresh(&ctx->params, &f, 0));
+    MZV_OKAY(mzv_encode(ctx->embedding, m.data(), raw(z), f.scale[0],
+                        reinterpret_cast<mzv_complex *>(work.data())));
+    // A slot's part of deviation d is a coefficient of deviation d / sqrt(N/2); 8 of them, and the rounding
+    // of doubles.
+    const double d =
+        std::hypot(mzv_noise_mod_raise(&ctx->params, &f) * f.scale[ctx->params.n_levels] / f.scale[0],
+                   mzv_noise_fresh(&ctx->params, &f, 0));
     const double limit = 8 * d / std::sqrt((double)n / 2) + 0x1p-52 * 64 * 0x1p10;
     double squares = 0;
     for (size_t k = 0; k < n; k++) {
@@ -120,7 +123,9 @@ TEST(Raise, CiphertextsDecryptToMessagePlusMultiplesOfQ0) {
     Slots got((size_t)batch * n_slots);
     MZV_OKAY(mzv_decrypt(raw(got), secret.get(), out));
     for (uint32_t b = 0; b < batch; b++) {
-        const auto at = [&](const Slots &all) { return Slots(all.begin() + b * n_slots, all.begin() + (b + 1) * n_slots); };
+        const auto at = [&](const Slots &all) {
+            return Slots(all.begin() + b * n_slots, all.begin() + (b + 1) * n_slots);
+        };
         check_raised(ctx, at(z), at(got));
     }
     mzv_evaluator_destroy(ev);
@@ -160,7 +165,8 @@ TEST(Raise, KeyToTheSparseSecretHasTwoRows) {
     EXPECT_EQ(low->n_digits, 1u);
     EXPECT_EQ(mzv_basis_size(high->pair[0].basis), p.n_special + p.n_levels + 1);
     EXPECT_EQ(high->n_digits, 1u);
-    const double log2_q0p0 = std::log2((double)ctx->facts.primes[0]) + std::log2((double)ctx->facts.primes[p.n_special]);
+    const double log2_q0p0 =
+        std::log2((double)ctx->facts.primes[0]) + std::log2((double)ctx->facts.primes[p.n_special]);
     MZV_OKAY(mzv_security_sparse(16, MZV_SPARSE_WEIGHT, log2_q0p0, false));
 }
 
@@ -178,7 +184,9 @@ TEST(Raise, KeysSurviveAFile) {
     for (uint32_t i = 0; i < keys->n; i++) {
         EXPECT_EQ(back->key[i].galois, keys->key[i].galois);
         for (uint32_t t = 0; t < 2; t++)
-            EXPECT_EQ(memcmp(back->key[i].pair[t].base, keys->key[i].pair[t].base, 8 * keys->key[i].pair[t].stride), 0);
+            EXPECT_EQ(
+                memcmp(back->key[i].pair[t].base, keys->key[i].pair[t].base, 8 * keys->key[i].pair[t].stride),
+                0);
     }
 }
 
