@@ -87,9 +87,11 @@ struct Machine {
         mzv_context_destroy(ctx);
     }
     void clear(const mzv_params &params, uint64_t seed, size_t scratch) {
+        ASSERT_EQ(ev, nullptr) << "one evaluator a machine";
         ASSERT_EQ(mzv_evaluator_create_clear(&ev, &params, seed, scratch), MZV_OK) << mzv_last_error();
     }
     void ckks(const mzv_params &params, const mzv_key_request *request, size_t scratch) {
+        ASSERT_EQ(ev, nullptr) << "one evaluator a machine";
         mzv_options options = {};
         options.backend = "cpu";
         ASSERT_EQ(mzv_context_create(&ctx, &params, &options), MZV_OK) << mzv_last_error();

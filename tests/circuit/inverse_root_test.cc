@@ -289,9 +289,10 @@ TEST(InverseRoot, RejectsWhatItCannotDo) {
     EXPECT_EQ(mzv_inverse_root_apply(m.ev, t, t, t, good.root), MZV_ERR_LEVEL);
     EXPECT_EQ(mzv_cipher_level(t), 3u);
     const Root merged(specs[6]);
-    m.clear(toy(20), 0, 0);
-    mzv_cipher *high = m.put(Slots(slots_of(toy(20))), 20), *low = m.put(Slots(slots_of(toy(20))), 2);
-    EXPECT_EQ(mzv_inverse_root_apply(m.ev, low, low, high, merged.root), MZV_ERR_LEVEL);
+    Machine deep;
+    deep.clear(toy(20), 0, 0);
+    mzv_cipher *high = deep.put(Slots(slots_of(toy(20))), 20), *low = deep.put(Slots(slots_of(toy(20))), 2);
+    EXPECT_EQ(mzv_inverse_root_apply(deep.ev, low, low, high, merged.root), MZV_ERR_LEVEL);
     EXPECT_NE(std::string(mzv_last_error()).find("n: level 2, need 3"), std::string::npos)
         << mzv_last_error();
 }
