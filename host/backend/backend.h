@@ -147,7 +147,7 @@ struct mzv_backend_ops {
 
     /* Device memory that the tables of a chain take, in the faster arithmetic; no device is asked. NULL: not counted. */
     uint64_t (*table_bytes)(const mzv_chain *chain);
-    /* `variant` is the arithmetic ("scalar", "avx2", "avx512"; NULL: the best this machine has). */
+    /* `variant` is the arithmetic ("scalar", "avx2", "avx512", "avx512ifma"; NULL: the best this machine has). */
     mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
     void (*close)(mzv_backend *backend);
     const char *(*describe)(const mzv_backend *backend); /* "cpu/avx2", "cuda/sm_90" */

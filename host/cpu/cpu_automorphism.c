@@ -42,7 +42,7 @@ mzv_status mzv_cpu_automorphism(mzv_stream *s, mzv_poly r, mzv_cpoly a, uint32_t
         for (uint32_t i = 0; i < n_rows; i++) {
             const mzv_cpu_prime *prime = mzv_cpu_prime_of(s, r.basis, i);
             prime->kernels->permute(mzv_cpu_row(r, b, i, s->log_n), mzv_cpu_crow(a, b, i, s->log_n),
-                                    &permutation, false, prime);
+                                    &permutation, mzv_cpu_all_lines(s->log_n), false, prime);
         }
     mzv_release(s, mark);
     return MZV_OK;

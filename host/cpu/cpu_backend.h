@@ -29,6 +29,10 @@ static inline uint32_t mzv_cpu_tile_bits(uint32_t log_n) {
 static inline size_t mzv_cpu_tile_words(uint32_t log_n) {
     return ((size_t)MZV_CPU_TILE << mzv_cpu_tile_bits(log_n)) + MZV_CPU_LINE;
 }
+/* Words of a row whose 2^bits parts lie a line further apart. */
+static inline size_t mzv_cpu_buffer_words(uint32_t log_n) {
+    return ((size_t)1 << log_n) + ((size_t)MZV_CPU_LINE << mzv_cpu_tile_bits(log_n));
+}
 static inline size_t mzv_cpu_tiles(uint32_t log_n) {
     return (size_t)1 << (log_n - mzv_cpu_tile_bits(log_n)) >> 5;
 }
@@ -57,10 +61,14 @@ typedef struct mzv_cpu_products {
     bool accumulate;
 } mzv_cpu_products;
 
-/* One row of a base conversion: r = sum over the digits j of digit_j constant[j], balanced. */
+/* One row of a base conversion: r = sum over the digits j of digit_j constant[j]; `balanced`: the same
+ * constants. A variant whose digits are shifted, digit_j + (f_j - 1)/2 in place of digit_j, starts at
+ * start = -sum (f_j - 1)/2 constant[j]. */
 typedef struct mzv_cpu_target {
     uint64_t *r;
-    const double *constant;
+    const uint64_t *constant;
+    const double *balanced;
+    uint64_t start;
     const mzv_cpu_prime *prime;
 } mzv_cpu_target;
 
@@ -88,7 +96,13 @@ typedef void mzv_cpu_binary(uint64_t *r, const uint64_t *a, const uint64_t *b, s
 typedef void mzv_cpu_with_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n,
                                 const mzv_cpu_prime *prime);
 
-/* Rows of n words, n a multiple of 8; ntt, intt_*, lift and permute take a whole row. Row pointers are
+/* Lines `first` .. of a row, n of them, of which an automorphism takes the words from lines `origin` .. of
+ * another: r begins at line `first`, a at line `origin`. */
+typedef struct mzv_cpu_lines {
+    size_t first, n, origin;
+} mzv_cpu_lines;
+
+/* Rows of n words, n a multiple of 8; ntt, intt_* and lift take a whole row. Row pointers are
  * 64-byte aligned. Inputs and outputs are canonical. */
 struct mzv_cpu_kernels {
     const char *name;
@@ -105,19 +119,22 @@ struct mzv_cpu_kernels {
     void (*sub_from_scale)(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime);
     void (*sum_products)(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
     /* r = permuted a, or r += permuted a */
-    void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
-                    const mzv_cpu_prime *prime);
-    /* Base conversion by tiles; NULL: row by row. First digit = [INTT(a) c] centred, in doubles, a tile at
-     * every `stride`; then the sums of a tile for several targets, which leaves rows that finish_row
-     * completes: r = NTT(conversion), plus a c if `a` is not NULL. */
-    void (*digit_tiles)(double *digit, size_t stride, const uint64_t *a, uint64_t c,
+    void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
+                    mzv_cpu_lines lines, bool accumulate, const mzv_cpu_prime *prime);
+    /* r[k] = a[k >> log_repeat], n words. */
+    void (*repeat)(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n);
+    /* Base conversion by tiles; NULL: row by row. First digit = [INTT(a) c] centred, in a form of the
+     * variant's own, a tile at every `stride`; then the sums of a tile for several targets, which leaves rows
+     * that finish_row completes: r = NTT(conversion), plus a c if `a` is not NULL. `buffer`:
+     * mzv_cpu_buffer_words, to be kept in the second-level cache. */
+    void (*digit_tiles)(uint64_t *digit, size_t stride, const uint64_t *a, uint64_t c, uint64_t *buffer,
                         const mzv_cpu_prime *prime);
-    void (*convert_tile)(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
+    void (*convert_tile)(const mzv_cpu_target *target, uint32_t n_targets, const uint64_t *digits,
                          uint32_t n_digits, size_t column);
     void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
 };
 
-extern const mzv_cpu_kernels mzv_cpu_scalar, mzv_cpu_avx2, mzv_cpu_avx512;
+extern const mzv_cpu_kernels mzv_cpu_scalar, mzv_cpu_avx2, mzv_cpu_avx512, mzv_cpu_avx512ifma;
 
 /* cpu_bound.c: the FP64 kernels are exact for this prime and ring. */
 bool mzv_cpu_fp64_fits(uint64_t p, uint32_t log_n);
@@ -172,8 +189,13 @@ void mzv_cpu_pool_close(mzv_cpu_pool *pool);
 mzv_status mzv_cpu_pool_take(mzv_cpu_pool *pool, void **out, size_t n_bytes) MZV_MUST_CHECK;
 void mzv_cpu_pool_give(mzv_cpu_pool *pool, void *block);
 
-/* cpu_automorphism.c: takes N/16 words of scratch. */
+/* cpu_automorphism.c: takes N/16 words of scratch. An aligned block of 2^k lines comes from one such block,
+ * whichever k. */
 mzv_status mzv_cpu_permutation_make(mzv_stream *s, mzv_cpu_permutation *out, uint32_t galois) MZV_MUST_CHECK;
+static inline mzv_cpu_lines mzv_cpu_all_lines(uint32_t log_n) {
+    const mzv_cpu_lines lines = { 0, (size_t)1 << log_n >> 3, 0 };
+    return lines;
+}
 
 /* `open` with kernels of the caller's choice. */
 mzv_status mzv_cpu_open_with(mzv_backend **out, const mzv_chain *chain,

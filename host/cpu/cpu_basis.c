@@ -3,6 +3,7 @@
  * conv_{F -> t}(a) = sum over f in F of d_f (F/f) mod t, with digits d_f = [a (F/f)^-1]_f centred. Both
  * operations compute the digits of the source primes once, then one row for each target prime: where all
  * primes go by the same vector kernels tile by tile, else row by row. */
+#include <omp.h>
 #include <string.h>
 
 #include "base/try.h"
@@ -18,9 +19,10 @@ typedef struct prime_set {
 typedef struct plan {
     prime_set source, target;                          /* rows of a; rows of r */
     uint64_t digit_factor[MZV_MAX_PRIMES];             /* (F/f)^-1 mod f */
-    uint64_t constant[MZV_MAX_PRIMES][MZV_MAX_PRIMES]; /* [target][source]: F/f mod t */
+    uint64_t constant[MZV_MAX_PRIMES][MZV_MAX_PRIMES]; /* [target][source]: F/f mod t; tiles: see below */
     uint64_t product_inverse[MZV_MAX_PRIMES];          /* F^-1 mod t */
-    double balanced[MZV_MAX_PRIMES][MZV_MAX_PRIMES];   /* [target][source]: what tiles are multiplied by */
+    double balanced[MZV_MAX_PRIMES][MZV_MAX_PRIMES];   /* the same, for tiles */
+    uint64_t start[MZV_MAX_PRIMES];                    /* as in mzv_cpu_target */
 } plan;
 
 /* The row of chain prime `prime` in basis b, or -1. */
@@ -154,13 +156,19 @@ static const mzv_cpu_kernels *tile_kernels(const change *c) {
 }
 
 /* finish_row computes NTT(conv') + a / F, so the constants take a factor -1/F in mod_down. */
-static void balance_constants(const mzv_backend *backend, plan *p, bool down) {
+static void fill_for_tiles(const mzv_backend *backend, plan *p, bool down) {
     for (uint32_t k = 0; k < p->target.n; k++) {
-        const mzv_cpu_prime *prime = &backend->primes[p->target.prime[k]];
-        const uint64_t factor = down ? mzv_mod_neg(p->product_inverse[k], prime->mod.p) : 1;
-        for (uint32_t i = 0; i < p->source.n; i++)
-            p->balanced[k][i] =
-                mzv_cpu_balanced(mzv_mod_mul(p->constant[k][i], factor, prime->mod), prime->mod.p);
+        const mzv_modulus mod = backend->primes[p->target.prime[k]].mod;
+        const uint64_t factor = down ? mzv_mod_neg(p->product_inverse[k], mod.p) : 1;
+        uint64_t shifts = 0;
+        for (uint32_t i = 0; i < p->source.n; i++) {
+            const uint64_t constant = mzv_mod_mul(p->constant[k][i], factor, mod);
+            const uint64_t half = mzv_mod_reduce(backend->primes[p->source.prime[i]].mod.p / 2, mod);
+            shifts = mzv_mod_add(shifts, mzv_mod_mul(half, constant, mod), mod.p);
+            p->constant[k][i] = constant;
+            p->balanced[k][i] = mzv_cpu_balanced(constant, mod.p);
+        }
+        p->start[k] = mzv_mod_neg(shifts, mod.p);
     }
 }
 
@@ -171,25 +179,41 @@ static void convert_tile(const change *c, uint32_t b, size_t tile, const mzv_cpu
     const uint64_t *digits = digits_of(c, b, n_tiles * tile_words) + tile * p->source.n * tile_words;
     mzv_cpu_target target[MZV_MAX_PRIMES];
     for (uint32_t k = 0; k < p->target.n; k++) {
-        const mzv_cpu_target one = { target_row(c, b, k), p->balanced[k], target_prime(c, k) };
+        const mzv_cpu_target one = { target_row(c, b, k), p->constant[k], p->balanced[k], p->start[k],
+                                     target_prime(c, k) };
         target[k] = one;
     }
-    kernels->convert_tile(target, p->target.n, (const double *)digits, p->source.n, tile * MZV_CPU_TILE);
+    kernels->convert_tile(target, p->target.n, digits, p->source.n, tile * MZV_CPU_TILE);
+}
+
+/* The digits of all source rows; each thread goes by way of a buffer of its own. */
+static mzv_status make_tiles(const change *c, const mzv_cpu_kernels *kernels) {
+    const plan *p = c->p;
+    const uint32_t log_n = c->s->log_n, n_rows = p->source.n * c->a.batch;
+    const size_t tile_words = mzv_cpu_tile_words(log_n), n_tiles = mzv_cpu_tiles(log_n);
+    const size_t each = mzv_cpu_tile_bits(log_n) == 0 ? 0 : mzv_cpu_buffer_words(log_n);
+    const bool worth = mzv_cpu_worth(c->s, c->a.batch, p->source.n, MZV_CPU_HEAVY);
+    const uint32_t most = worth ? (uint32_t)omp_get_max_threads() : 1,
+                   n_threads = most < n_rows ? most : n_rows;
+    uint64_t *buffers = NULL;
+    MZV_TRY(mzv_take_words(c->s, &buffers, n_threads * each));
+#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(n_threads)
+    for (uint32_t i = 0; i < p->source.n; i++)
+        for (uint32_t b = 0; b < c->a.batch; b++)
+            kernels->digit_tiles(digits_of(c, b, n_tiles * tile_words) + i * tile_words,
+                                 p->source.n * tile_words, mzv_cpu_crow(c->a, b, p->source.row[i], log_n),
+                                 p->digit_factor[i], buffers + (uint32_t)omp_get_thread_num() * each,
+                                 source_prime(c, i));
+    return MZV_OK;
 }
 
 static mzv_status convert_by_tiles(change *c, const mzv_cpu_kernels *kernels) {
     const plan *p = c->p;
     const size_t tile_words = mzv_cpu_tile_words(c->s->log_n), n_tiles = mzv_cpu_tiles(c->s->log_n);
     MZV_TRY(take_digits(c, n_tiles * tile_words));
+    MZV_TRY(make_tiles(c, kernels));
 #pragma omp parallel if (mzv_cpu_worth(c->s, c->r.batch, p->source.n + p->target.n, MZV_CPU_HEAVY))
     {
-#pragma omp for collapse(2) schedule(dynamic)
-        for (uint32_t i = 0; i < p->source.n; i++)
-            for (uint32_t b = 0; b < c->a.batch; b++)
-                kernels->digit_tiles((double *)digits_of(c, b, n_tiles * tile_words) + i * tile_words,
-                                     p->source.n * tile_words,
-                                     mzv_cpu_crow(c->a, b, p->source.row[i], c->s->log_n), p->digit_factor[i],
-                                     source_prime(c, i));
 #pragma omp for collapse(2) schedule(dynamic)
         for (uint32_t b = 0; b < c->r.batch; b++)
             for (size_t tile = 0; tile < n_tiles; tile++) convert_tile(c, b, tile, kernels);
@@ -207,7 +231,7 @@ static mzv_status change_basis(mzv_stream *s, mzv_poly r, mzv_cpoly a, plan *p, 
     change c = { s, r, a, p, NULL, down };
     const mzv_cpu_kernels *kernels = tile_kernels(&c);
     fill_constants(s->backend, p);
-    if (kernels != NULL) balance_constants(s->backend, p, down);
+    if (kernels != NULL) fill_for_tiles(s->backend, p, down);
     const mzv_status status = kernels != NULL ? convert_by_tiles(&c, kernels) : convert_by_rows(&c);
     mzv_release(s, mark);
     return status;

@@ -114,7 +114,7 @@ static void fold_row(const mzv_stream *s, uint64_t *r, uint64_t *sum, const fold
     for (uint32_t k = 0; k < fold->n_rotations; k++) {
         const terms inner = { fold->d, fold->key[k] + t, fold->n_digits, 2, 1 };
         sum_block(s, (uint64_t *[2]) { sum, NULL }, &inner, at, prime);
-        prime->kernels->permute(r, sum, &fold->permutation[k], k > 0, prime);
+        prime->kernels->permute(r, sum, &fold->permutation[k], mzv_cpu_all_lines(s->log_n), k > 0, prime);
     }
 }
 

@@ -90,12 +90,16 @@ static void sum_products(const mzv_cpu_products *products, size_t n, const mzv_c
         for (size_t k = 0; k < n; k++) products->r[t][k] = sum_products_word(products, t, k, mod);
 }
 
-static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
-                    const mzv_cpu_prime *prime) {
-    for (size_t line = 0; line < (size_t)1 << prime->log_n >> 3; line++) {
-        const uint32_t source = permutation->source[line];
+static void repeat(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n) {
+    for (size_t k = 0; k < n; k++) r[k] = a[k >> log_repeat];
+}
+
+static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
+                    mzv_cpu_lines lines, bool accumulate, const mzv_cpu_prime *prime) {
+    for (size_t line = 0; line < lines.n; line++) {
+        const uint32_t source = permutation->source[lines.first + line];
         const uint8_t *order = permutation->order[source % MZV_CPU_LINE];
-        const uint64_t *from = a + source / MZV_CPU_LINE * MZV_CPU_LINE;
+        const uint64_t *from = a + (source / MZV_CPU_LINE - lines.origin) * MZV_CPU_LINE;
         uint64_t *to = r + line * MZV_CPU_LINE;
         for (uint32_t k = 0; k < MZV_CPU_LINE; k++)
             to[k] = accumulate ? mzv_mod_add(to[k], from[order[k]], prime->mod.p) : from[order[k]];
@@ -123,4 +127,5 @@ const mzv_cpu_kernels mzv_cpu_scalar = {
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
     .permute = permute,
+    .repeat = repeat,
 };

@@ -10,55 +10,52 @@
 
 /* What a sum for one target needs. */
 typedef struct summation {
-    field f;
-    vd factor;
-    const double *constant;
+    reducer r;
+    const mzv_cpu_target *target;
     double *to;
 } summation;
 
-/* to[t][0 .. 2 LANES) = sum over j < n of digit[j stride ..] constant[t][j], within p/2. */
-VEC_INLINE void convert_vectors(const summation *t, int n_targets, const double *digit, size_t stride,
+/* to[t][0 .. 2 LANES) = sum over j < n of digit[j stride ..] constant[t][j], within p. */
+VEC_INLINE void convert_vectors(const summation *t, int n_targets, const uint64_t *digit, size_t stride,
                                 uint32_t n, size_t at) {
     product_sum sum[MAX_TARGETS][VECTORS];
-    vd total[MAX_TARGETS][VECTORS];
     for (int i = 0; i < n_targets; i++)
-        for (int v = 0; v < VECTORS; v++) total[i][v] = vd_set(0.0);
-    for (uint32_t first = 0; first < n; first += SUM_CENTRED_TERMS) {
-        const uint32_t end = first + SUM_CENTRED_TERMS < n ? first + SUM_CENTRED_TERMS : n;
-        for (int i = 0; i < n_targets; i++)
-            for (int v = 0; v < VECTORS; v++) sum[i][v] = sum_start();
+        for (int v = 0; v < VECTORS; v++) sum[i][v] = sum_of_target(t[i].target);
+    for (uint32_t first = 0; first < n; first += SUM_DIGIT_TERMS) {
+        const uint32_t end = first + SUM_DIGIT_TERMS < n ? first + SUM_DIGIT_TERMS : n;
+        for (int i = 0; i < n_targets && first > 0; i++)
+            for (int v = 0; v < VECTORS; v++) sum_settle(&sum[i][v], &t[i].r);
         for (uint32_t j = first; j < end; j++)
             for (int i = 0; i < n_targets; i++)
                 for (int v = 0; v < VECTORS; v++)
-                    sum_add(&sum[i][v], vd_load(digit + j * stride + v * LANES), vd_set(t[i].constant[j]));
-        for (int i = 0; i < n_targets; i++)
-            for (int v = 0; v < VECTORS; v++) {
-                const vd part = sum_finish(&sum[i][v], t[i].factor, &t[i].f);
-                total[i][v] = first == 0 ? part : normalise(vd_add(total[i][v], part), &t[i].f);
-            }
+                    sum_add(&sum[i][v], digit_load(digit + j * stride + v * LANES),
+                            constant_of(t[i].target, j));
     }
     for (int i = 0; i < n_targets; i++)
-        for (int v = 0; v < VECTORS; v++) vd_store(t[i].to + at + (size_t)v * LANES, total[i][v]);
+        for (int v = 0; v < VECTORS; v++)
+            vd_store(t[i].to + at + (size_t)v * LANES, sum_doubles(&sum[i][v], &t[i].r));
 }
 
-VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, const double *digits,
+VEC_INLINE void convert_targets(const mzv_cpu_target *target, int n_targets, const uint64_t *digits,
                                 uint32_t n_digits, size_t column) {
     _Alignas(64) double buffer[MAX_TARGETS][TILE << MAX_OUTER];
     const uint32_t log_n = target->prime->log_n, bits = mzv_cpu_tile_bits(log_n);
     summation t[MAX_TARGETS];
     for (int i = 0; i < n_targets; i++) {
-        t[i].f = field_of(target[i].prime);
-        t[i].factor = vd_set(sum_factor(target[i].prime));
-        t[i].constant = target[i].constant;
+        t[i].r = reducer_of(target[i].prime);
+        t[i].target = &target[i];
         t[i].to = bits == 0 ? (double *)target[i].r + column : buffer[i];
     }
+    for (int i = 0; bits != 0 && i < n_targets; i++)
+        prefetch_tile((strided) { (double *)target[i].r + column, (size_t)1 << log_n >> bits },
+                      (size_t)1 << bits);
     for (size_t k = 0; k < (size_t)TILE << bits; k += VECTORS * LANES)
         convert_vectors(t, n_targets, digits + k, mzv_cpu_tile_words(log_n), n_digits, k);
     for (int i = 0; bits != 0 && i < n_targets; i++)
-        forward_outer(target[i].r, (strided) { buffer[i], TILE }, column, RAW, target[i].prime, &t[i].f);
+        forward_outer(target[i].r, (strided) { buffer[i], TILE }, column, RAW, target[i].prime, &t[i].r.f);
 }
 
-static void convert_tile(const mzv_cpu_target *target, uint32_t n_targets, const double *digits,
+static void convert_tile(const mzv_cpu_target *target, uint32_t n_targets, const uint64_t *digits,
                          uint32_t n_digits, size_t column) {
     uint32_t i = 0;
     for (; i + 3 <= n_targets; i += 3) convert_targets(target + i, 3, digits, n_digits, column);

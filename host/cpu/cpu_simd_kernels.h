@@ -26,6 +26,7 @@ const mzv_cpu_kernels JOIN(mzv_cpu_, VARIANT) = {
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
     .permute = permute,
+    .repeat = repeat,
     .digit_tiles = digit_tiles,
     .convert_tile = convert_tile,
     .finish_row = finish_row,

@@ -1,7 +1,7 @@
 /* Level 1 and sums of products on vectors. Rows are 64-byte aligned and a multiple of 8 words long. */
 #ifndef MZV_CPU_SIMD_POINTWISE_H
 #define MZV_CPU_SIMD_POINTWISE_H
-#include "cpu/cpu_simd_arith.h"
+#include "cpu/cpu_simd_ntt.h"
 
 VEC_INLINE vu add_words(vu a, vu b, vu p) {
     const vu sum = vu_add(a, b);
@@ -37,32 +37,28 @@ static void sub_stream(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t
     _mm_sfence();
 }
 
-/* Both operands canonical: one is below p, the other below 2 p/2, so X = 2. */
 static void mul(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    for (size_t k = 0; k < n; k += LANES)
-        vu_store(r + k, to_words(mul_mod(load_words(a + k), load_words(b + k), &f), &f));
+    const reducer by = reducer_of(prime);
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, mul_words(vu_load(a + k), vu_load(b + k), &by));
 }
 
 static void mul_add(uint64_t *r, const uint64_t *a, const uint64_t *b, size_t n, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    for (size_t k = 0; k < n; k += LANES) {
-        const vd product = mul_mod(load_words(a + k), load_words(b + k), &f);
-        vu_store(r + k, to_words_lazy(vd_add(load_words(r + k), product), &f));
-    }
+    const reducer by = reducer_of(prime);
+    for (size_t k = 0; k < n; k += LANES)
+        vu_store(r + k, mul_add_words(vu_load(r + k), vu_load(a + k), vu_load(b + k), &by));
 }
 
 static void mul_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    const vd w = vd_set(balanced(c, prime->mod.p));
-    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, to_words(mul_mod(load_words(a + k), w, &f), &f));
+    const reducer by = reducer_of(prime);
+    const scaler factor = scaler_of(c, prime, &by);
+    for (size_t k = 0; k < n; k += LANES) vu_store(r + k, scale_words(vu_load(a + k), factor, &by));
 }
 
 static void mul_const_add(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    const vd w = vd_set(balanced(c, prime->mod.p));
+    const reducer by = reducer_of(prime);
+    const scaler factor = scaler_of(c, prime, &by);
     for (size_t k = 0; k < n; k += LANES)
-        vu_store(r + k, to_words_lazy(vd_add(load_words(r + k), mul_mod(load_words(a + k), w, &f)), &f));
+        vu_store(r + k, scale_add_words(vu_load(r + k), vu_load(a + k), factor, &by));
 }
 
 static void add_const(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime) {
@@ -81,56 +77,60 @@ static void sub_from_scale(uint64_t *r, const uint64_t *a, uint64_t c, size_t n,
 
 /* Two vectors of each of n_sums sums side by side, for independent chains of additions; what is loaded of b
  * serves all of them. */
-VEC_INLINE void sum_vectors(const mzv_cpu_products *products, int n_sums, size_t k, vd factor,
-                            const field *f) {
-    vd total[2][2];
+VEC_INLINE void sum_vectors(const mzv_cpu_products *products, int n_sums, size_t k, const reducer *by) {
+    product_sum sum[2][2];
     for (int t = 0; t < n_sums; t++)
         for (int v = 0; v < 2; v++)
-            total[t][v] = products->accumulate ? load_words(products->r[t] + k + v * LANES) : vd_set(0.0);
-    for (uint32_t i = 0; i < products->n_terms; i += SUM_CANONICAL_TERMS) {
-        product_sum sum[2][2];
-        for (int t = 0; t < n_sums; t++)
-            for (int v = 0; v < 2; v++) sum[t][v] = sum_start();
-        for (uint32_t j = i; j < i + SUM_CANONICAL_TERMS && j < products->n_terms; j++)
+            sum[t][v] = products->accumulate ? sum_from(products->r[t] + k + v * LANES) : sum_zero();
+    for (uint32_t i = 0; i < products->n_terms; i += SUM_TERMS) {
+        for (int t = 0; t < n_sums && i > 0; t++)
+            for (int v = 0; v < 2; v++) sum_settle(&sum[t][v], by);
+        for (uint32_t j = i; j < i + SUM_TERMS && j < products->n_terms; j++)
             for (int v = 0; v < 2; v++) {
-                const vd b = load_words(products->b[j] + k + v * LANES);
+                const operand b = operand_load(products->b[j] + k + v * LANES);
                 for (int t = 0; t < n_sums; t++)
-                    sum_add(&sum[t][v], load_words(products->a[t][j] + k + v * LANES), b);
-            }
-        for (int t = 0; t < n_sums; t++)
-            for (int v = 0; v < 2; v++) {
-                const vd part = sum_finish(&sum[t][v], factor, f); /* within 7/8 p */
-                total[t][v] =
-                    i == 0 && !products->accumulate ? part : normalise(vd_add(total[t][v], part), f);
+                    sum_add(&sum[t][v], operand_load(products->a[t][j] + k + v * LANES), b);
             }
     }
     for (int t = 0; t < n_sums; t++)
-        for (int v = 0; v < 2; v++) vu_store(products->r[t] + k + v * LANES, to_words(total[t][v], f));
+        for (int v = 0; v < 2; v++) vu_store(products->r[t] + k + v * LANES, sum_words(&sum[t][v], by));
 }
 
 static void sum_products(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime) {
-    const field f = field_of(prime);
-    const vd factor = vd_set(sum_factor(prime));
+    const reducer by = reducer_of(prime);
     if (products->n_sums == 2) {
-        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 2, k, factor, &f);
+        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 2, k, &by);
     } else {
-        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 1, k, factor, &f);
+        for (size_t k = 0; k < n; k += 2 * LANES) sum_vectors(products, 1, k, &by);
+    }
+}
+
+static void repeat(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n) {
+    const size_t each = (size_t)1 << log_repeat;
+    if (each < LANES) {
+        for (size_t k = 0; k < n; k++) r[k] = a[k >> log_repeat];
+        return;
+    }
+    for (size_t k = 0; k < n; k += each, a++) {
+        const vu word = vu_set(*a);
+        for (size_t i = 0; i < each && k + i < n; i += LANES) vu_store(r + k + i, word);
     }
 }
 
 #define AHEAD 24 /* lines: the gathers of an automorphism are known long before, but not to the processor */
 
 VEC_INLINE void permute_lines(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
-                              bool accumulate, const mzv_cpu_prime *prime) {
+                              mzv_cpu_lines lines, bool accumulate, const mzv_cpu_prime *prime) {
     const vu p = vu_set(prime->mod.p);
-    const size_t n_lines = (size_t)1 << prime->log_n >> 3;
+    const uint32_t *const sources = permutation->source + lines.first;
     line_order order[MZV_CPU_LINE];
     for (int i = 0; i < MZV_CPU_LINE; i++) order[i] = line_order_of(permutation->order[i]);
-    for (size_t line = 0; line < n_lines; line++) {
-        const uint32_t source = permutation->source[line];
-        const uint64_t *from = a + source / MZV_CPU_LINE * MZV_CPU_LINE;
+    for (size_t line = 0; line < lines.n; line++) {
+        const uint32_t source = sources[line];
+        const uint64_t *from = a + (source / MZV_CPU_LINE - lines.origin) * MZV_CPU_LINE;
         uint64_t *to = r + line * MZV_CPU_LINE;
-        __builtin_prefetch(a + permutation->source[(line + AHEAD) % n_lines]);
+        if (line + AHEAD < lines.n)
+            __builtin_prefetch(a + (sources[line + AHEAD] / MZV_CPU_LINE - lines.origin) * MZV_CPU_LINE);
         for (int k = 0; k < MZV_CPU_LINE; k += LANES) {
             const vu x = vu_load_ordered(from, &order[source % MZV_CPU_LINE], k);
             vu_store(to + k, accumulate ? add_words(vu_load(to + k), x, p) : x);
@@ -138,12 +138,12 @@ VEC_INLINE void permute_lines(uint64_t *r, const uint64_t *a, const mzv_cpu_perm
     }
 }
 
-static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation, bool accumulate,
-                    const mzv_cpu_prime *prime) {
+static void permute(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
+                    mzv_cpu_lines lines, bool accumulate, const mzv_cpu_prime *prime) {
     if (accumulate) {
-        permute_lines(r, a, permutation, true, prime);
+        permute_lines(r, a, permutation, lines, true, prime);
     } else {
-        permute_lines(r, a, permutation, false, prime);
+        permute_lines(r, a, permutation, lines, false, prime);
     }
 }
 

@@ -11,6 +11,7 @@ static bool has_avx512(void) {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
 }
+static bool has_ifma(void) { return has_avx512() && __builtin_cpu_supports("avx512ifma"); }
 #endif
 static bool always(void) { return true; }
 
@@ -20,6 +21,7 @@ static const struct {
     bool (*present)(void);
 } variants[] = {
 #if defined(__x86_64__)
+    { &mzv_cpu_avx512ifma, has_ifma },
     { &mzv_cpu_avx512, has_avx512 },
     { &mzv_cpu_avx2, has_avx2 },
 #endif

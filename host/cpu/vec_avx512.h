@@ -1,5 +1,5 @@
-/* Vectors of eight lanes; see vec_avx2.h. Tests on machines without AVX-512 take the intrinsics from
- * SIMDe (MZV_SIMDE). */
+/* Vectors of eight lanes; see vec_avx2.h. MZV_VEC_IFMA: with 52-bit multiply-add. Tests on machines without
+ * AVX-512 take the intrinsics from SIMDe (MZV_SIMDE). */
 #ifndef MZV_VEC_H
 #define MZV_VEC_H
 #ifdef MZV_SIMDE
@@ -11,7 +11,11 @@
 #endif
 #include <stdint.h>
 
+#ifdef MZV_VEC_IFMA
+#define VARIANT avx512ifma
+#else
 #define VARIANT avx512
+#endif
 #define LANES 8
 #define VEC_INLINE static inline __attribute__((always_inline))
 
@@ -54,9 +58,32 @@ VEC_INLINE vu vu_or(vu a, vu b) { return _mm512_or_si512(a, b); }
 VEC_INLINE vu vu_xor(vu a, vu b) { return _mm512_xor_si512(a, b); }
 VEC_INLINE vu vu_and(vu a, vu b) { return _mm512_and_si512(a, b); }
 VEC_INLINE vu vu_shift_right_32(vu a) { return _mm512_srli_epi64(a, 32); }
+VEC_INLINE vu vu_shift_right_52(vu a) { return _mm512_srli_epi64(a, 52); }
+VEC_INLINE vu vu_min(vu a, vu b) { return _mm512_min_epu64(a, b); }
 VEC_INLINE vd vu_as_double(vu a) { return _mm512_castsi512_pd(a); }
 /* Lane by lane: b where the top bit of a is set, else a. */
 VEC_INLINE vu vu_if_negative(vu a, vu b) { return _mm512_mask_mov_epi64(a, _mm512_movepi64_mask(a), b); }
+
+#ifdef MZV_VEC_IFMA
+#ifdef MZV_SIMDE /* which lacks these */
+typedef uint64_t vu_lanes __attribute__((vector_size(64)));
+VEC_INLINE vu vu_madd(vu s, vu a, vu b, int shift) {
+    vu_lanes sum = (vu_lanes)s;
+    for (int i = 0; i < LANES; i++) {
+        const uint64_t mask = (UINT64_C(1) << 52) - 1;
+        const unsigned __int128 product =
+            (unsigned __int128)(((vu_lanes)a)[i] & mask) * (((vu_lanes)b)[i] & mask);
+        sum[i] += (uint64_t)(product >> shift) & mask;
+    }
+    return (vu)sum;
+}
+VEC_INLINE vu vu_madd_low(vu s, vu a, vu b) { return vu_madd(s, a, b, 0); }
+VEC_INLINE vu vu_madd_high(vu s, vu a, vu b) { return vu_madd(s, a, b, 52); }
+#else
+VEC_INLINE vu vu_madd_low(vu s, vu a, vu b) { return _mm512_madd52lo_epu64(s, a, b); }
+VEC_INLINE vu vu_madd_high(vu s, vu a, vu b) { return _mm512_madd52hi_epu64(s, a, b); }
+#endif
+#endif
 
 /* A line of eight words in another order: word k of it is word order[k] of x. */
 typedef struct line_order {

@@ -12,7 +12,7 @@
 #include "math/primes.h"
 
 #ifdef MZV_TEST_SIMDE
-extern "C" const mzv_cpu_kernels mzv_cpu_avx512_simde;
+extern "C" const mzv_cpu_kernels mzv_cpu_avx512_simde, mzv_cpu_avx512ifma_simde;
 #endif
 
 namespace {
@@ -293,6 +293,7 @@ void PrintTo(const Shape &s, std::ostream *out) { *out << s.variant << " " << s.
 const mzv_cpu_kernels *kernels_of(const std::string &variant) {
 #ifdef MZV_TEST_SIMDE
     if (variant == "simde") return &mzv_cpu_avx512_simde;
+    if (variant == "ifma-simde") return &mzv_cpu_avx512ifma_simde;
 #endif
     const mzv_cpu_kernels *kernels = nullptr;
     return mzv_cpu_variant_find(&kernels, variant.c_str()) == MZV_OK ? kernels : nullptr;
@@ -337,7 +338,7 @@ TEST_P(Parity, EveryOperation) {
 
 std::vector<Shape> shapes() {
     std::vector<Shape> list;
-    for (const char *variant : { "avx2", "avx512", "simde" }) {
+    for (const char *variant : { "avx2", "avx512", "avx512ifma", "simde", "ifma-simde" }) {
         for (const uint32_t log_n : { 10u, 11u, 12u })
             list.push_back({ variant, "fp64", log_n, kRandom, log_n == 11 ? 2 : 1 });
         list.push_back({ variant, "fp64", 10, kLargest, 1 });
@@ -350,6 +351,8 @@ std::vector<Shape> shapes() {
     list.push_back({ "avx2", "fp64", 16, kLargest, 2 });
     list.push_back({ "avx2", "fp64", 17, kRandom, 1 });
     list.push_back({ "avx512", "fp64", 16, kLargest, 2 });
+    list.push_back({ "avx512ifma", "fp64", 16, kLargest, 2 });
+    list.push_back({ "avx512ifma", "fp64", 17, kRandom, 1 });
     return list;
 }
 INSTANTIATE_TEST_SUITE_P(Cpu, Parity, ::testing::ValuesIn(shapes()));
