@@ -86,9 +86,13 @@ typedef struct mzv_switch {
     const mzv_cpoly *key;    /* 2 n_digits: [2 j + t], modulo P and the primes of d */
     uint32_t n_digits;       /* of as many limbs as P has primes, the last one maybe fewer */
     const mzv_cpoly *digits; /* those of d, lifted by mod_up, where they are kept (hoisting); or NULL */
-    const mzv_cpoly *add;    /* 2, in the basis of d; or NULL */
+    const mzv_cpoly *add;    /* 2, in the basis of d or of the key; without a base: zero; or NULL */
     uint32_t galois;         /* the automorphism that comes last; 1: none */
 } mzv_switch;
+
+/* Rows of N words that a key switch may take of the scratch for its threads, beside what its composition
+ * takes. */
+#define MZV_SWITCH_ROWS 64
 
 /* A factor of sums of rotations: rows over the basis of the sums, or N signed coefficients, |v| < 2^62, to be
  * lifted to it as by lift; both NULL: zero. A polynomial in X^(2^log_repeat) has values that come
@@ -145,9 +149,11 @@ struct mzv_backend_ops {
      * host. */
     mzv_status (*look)(mzv_device_facts *out, int *n_devices, int device);
 
-    /* Device memory that the tables of a chain take, in the faster arithmetic; no device is asked. NULL: not counted. */
+    /* Device memory that the tables of a chain take, in the faster arithmetic; no device is asked. NULL: not
+     * counted. */
     uint64_t (*table_bytes)(const mzv_chain *chain);
-    /* `variant` is the arithmetic ("scalar", "avx2", "avx512", "avx512ifma"; NULL: the best this machine has). */
+    /* `variant` is the arithmetic ("scalar", "avx2", "avx512", "avx512ifma"; NULL: the best this machine
+     * has). */
     mzv_status (*open)(mzv_backend **out, const mzv_chain *chain, int device, const char *variant);
     void (*close)(mzv_backend *backend);
     const char *(*describe)(const mzv_backend *backend); /* "cpu/avx2", "cuda/sm_90" */
@@ -211,8 +217,10 @@ struct mzv_backend_ops {
      * rotate-and-sum, the fused slot folding. */
     mzv_status (*fold)(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                        const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
-    /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + P add[t]) / D), d_j the digits of d, sigma: X -> X^galois, D
-     * the product of P and the primes that r lacks: ModUp, the inner product and ModDown in one [HK20]. */
+    /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + A[t]) / D), d_j the digits of d, sigma: X -> X^galois, D the
+     * product of the primes of the key that r lacks, which has all special ones or none; A[t] = P add[t], or
+     * add[t] itself where it has the special primes: ModUp, the inner product and ModDown in one [HK20], or
+     * the first two where r has all primes. */
     mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
     /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of
      * its composition, or as many, and N/16 words for each rotation. */

@@ -269,8 +269,8 @@ mzv_status mzv_poly_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const
 
 /* n inputs of one basis, of the batch of r or of 1. */
 static mzv_status check_inputs_in(mzv_stream *s, const char *name, mzv_poly r, mzv_basis basis,
-                                  const mzv_cpoly *a, uint32_t n) {
-    for (uint32_t i = 0; i < n; i++) {
+                                  const mzv_cpoly *a, uint32_t first, uint32_t n) {
+    for (uint32_t i = first; i < first + n; i++) {
         MZV_TRY(mzv_check_view(s, "key_switch", name, a[i]));
         MZV_TRY(mzv_check_batch("key_switch", name, r, a[i]));
         if (!mzv_basis_equal(a[i].basis, basis))
@@ -296,12 +296,26 @@ static mzv_status check_cut(mzv_cpoly d, const mzv_switch *with) {
     return MZV_OK;
 }
 
+/* d against an output: which has limbs of d, or all limbs of the key. */
+static mzv_status check_switched(mzv_stream *s, mzv_poly r, mzv_cpoly d, mzv_basis extended) {
+    if (!mzv_basis_equal(r.basis, extended)) return check_change(s, "key_switch", r, d, false);
+    MZV_TRY(mzv_check_view(s, "key_switch", "d", d));
+    MZV_TRY(mzv_check_batch("key_switch", "d", r, d));
+    MZV_TRY(mzv_check_apart(s, "key_switch", "d", mzv_view(r), d));
+    return verify(s, "key_switch", "d", d);
+}
+
 static mzv_status check_switch(mzv_stream *s, mzv_poly r, mzv_cpoly d, const mzv_switch *with) {
     const mzv_basis extended = { with->key[0].basis.n_p, d.basis.q_first, d.basis.n_q };
-    MZV_TRY(check_change(s, "key_switch", r, d, false));
-    MZV_TRY(check_inputs_in(s, "key", r, extended, with->key, 2 * with->n_digits));
-    if (with->digits != NULL) MZV_TRY(check_inputs_in(s, "digit", r, extended, with->digits, with->n_digits));
-    return with->add == NULL ? MZV_OK : check_inputs_in(s, "add", r, d.basis, with->add, 2);
+    MZV_TRY(check_switched(s, r, d, extended));
+    MZV_TRY(check_inputs_in(s, "key", r, extended, with->key, 0, 2 * with->n_digits));
+    if (with->digits != NULL)
+        MZV_TRY(check_inputs_in(s, "digit", r, extended, with->digits, 0, with->n_digits));
+    for (uint32_t t = 0; with->add != NULL && t < 2; t++) {
+        const mzv_basis basis = with->add[t].basis.n_p == 0 ? d.basis : extended;
+        if (with->add[t].base != NULL) MZV_TRY(check_inputs_in(s, "add", r, basis, with->add, t, 1));
+    }
+    return MZV_OK;
 }
 
 mzv_status mzv_poly_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {

@@ -81,8 +81,10 @@ static mzv_status add_times_special(mzv_stream *s, mzv_poly sum, mzv_cpoly a) {
 /* r = sigma(sum / D). */
 static mzv_status divide_and_turn(mzv_stream *s, mzv_poly r, mzv_cpoly sum, uint32_t galois) {
     const size_t mark = mzv_mark(s);
+    const bool divides = mzv_basis_size(r.basis) != mzv_basis_size(sum.basis);
     mzv_status status;
     mzv_poly row;
+    if (!divides) return galois == 1 ? mzv_poly_copy(s, r, sum) : mzv_poly_automorphism(s, r, sum, galois);
     if (galois == 1) return mzv_poly_mod_down(s, r, sum);
     MZV_TRY(mzv_take(s, &row, r.batch, r.basis));
     MZV_TRY_GOTO(mzv_poly_mod_down(s, row, sum), done);
@@ -109,7 +111,9 @@ static mzv_status switch_in_scratch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, c
                                  with->n_digits));
     mzv_release(s, mark);
     for (uint32_t t = 0; t < 2; t++) {
-        if (with->add != NULL) MZV_TRY(add_times_special(s, sum[t], with->add[t]));
+        if (with->add != NULL && with->add[t].base != NULL)
+            MZV_TRY(with->add[t].basis.n_p == 0 ? add_times_special(s, sum[t], with->add[t])
+                                                : mzv_poly_add(s, sum[t], mzv_view(sum[t]), with->add[t]));
         MZV_TRY(divide_and_turn(s, r[t], mzv_view(sum[t]), with->galois));
     }
     return MZV_OK;

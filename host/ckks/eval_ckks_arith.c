@@ -229,30 +229,17 @@ static mzv_status sum_of_tensors(mzv_ckks *ck, mzv_poly d[3], const mzv_cipher *
     return MZV_OK;
 }
 
-/* sum[t] += P d[t]: so that one division by P q_l serves the product and the key switch of d[2]. */
-static mzv_status add_times_special(mzv_ckks *ck, mzv_poly sum, mzv_cpoly d) {
-    return mzv_poly_mul_const_add(ck->ev.stream, mzv_without_special(sum, ck->ev.log_n), d, ck->special);
-}
-
+/* One division by P q_l serves the product and the key switch of d[2]. */
 static mzv_status dot_in_scratch(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *const *a,
                                  const mzv_cipher *const *b, uint32_t n, const mzv_ksk *key) {
     mzv_stream *s = ck->ev.stream;
-    const uint32_t level = a[0]->level, batch = a[0]->batch, n_special = ck->ev.params.n_special;
-    mzv_poly d[3], sum[2];
-    mzv_digits digits;
-    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &d[t], batch, mzv_basis_q(level)));
-    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &sum[t], batch, mzv_basis_qp(n_special, level)));
-    const size_t mark = mzv_mark(s);
-    MZV_TRY(mzv_take(s, &d[2], batch, mzv_basis_q(level)));
+    const uint32_t level = a[0]->level;
+    mzv_poly d[3], r[2];
+    for (uint32_t t = 0; t < 3; t++) MZV_TRY(mzv_take(s, &d[t], a[0]->batch, mzv_basis_q(level)));
+    for (uint32_t t = 0; t < 2; t++) r[t] = mzv_ckks_part(ck, out, t, level - 1);
     MZV_TRY(sum_of_tensors(ck, d, a, b, n));
-    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(d[2]), n_special));
-    MZV_TRY(mzv_keyswitch_product(s, sum, &digits, key));
-    mzv_release(s, mark);
-    for (uint32_t t = 0; t < 2; t++) {
-        MZV_TRY(add_times_special(ck, sum[t], mzv_view(d[t])));
-        MZV_TRY(mzv_poly_mod_down(s, mzv_ckks_part(ck, out, t, level - 1), mzv_view(sum[t])));
-    }
-    return MZV_OK;
+    const mzv_cpoly add[2] = { mzv_view(d[0]), mzv_view(d[1]) };
+    return mzv_keyswitch(s, r, mzv_view(d[2]), key, (mzv_switch) { .add = add, .galois = 1 });
 }
 
 mzv_status mzv_ckks_dot(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *const *a,

@@ -135,25 +135,37 @@ static mzv_status add_diagonal(linear *l, pair *sum, uint32_t giant, uint32_t ba
     return MZV_OK;
 }
 
-/* sum = rot_giant(sum): part 1 is divided by P, cut into digits and switched; part 0 stays modulo Q P. */
-static mzv_status giant_step(linear *l, pair *sum) {
+/* r = sigma(sum) modulo Q P: part 1 is divided by P, cut into digits and switched; part 0 stays. */
+static mzv_status turn(linear *l, mzv_poly r[2], const pair *sum, uint32_t galois) {
     mzv_stream *s = l->ck->ev.stream;
-    const uint32_t galois = giant_galois(l);
     const size_t mark = mzv_mark(s);
     const mzv_ksk *key = NULL;
-    mzv_digits digits;
-    mzv_poly second, product[2];
-    if (galois == 1) return MZV_OK;
+    mzv_poly second;
     MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, galois));
     MZV_TRY(mzv_take(s, &second, l->a->batch, mzv_basis_q(l->a->level)));
-    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &product[t], l->a->batch, l->extended));
     MZV_TRY(mzv_poly_mod_down(s, second, mzv_view(sum->part[1])));
-    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(second), l->extended.n_p));
-    MZV_TRY(mzv_keyswitch_product(s, product, &digits, key));
-    MZV_TRY(mzv_poly_add(s, product[0], mzv_view(product[0]), mzv_view(sum->part[0])));
-    for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_automorphism(s, sum->part[t], mzv_view(product[t]), galois));
+    const mzv_cpoly add[2] = { mzv_view(sum->part[0]), { .base = NULL } };
+    MZV_TRY(mzv_keyswitch(s, r, mzv_view(second), key, (mzv_switch) { .add = add, .galois = galois }));
     mzv_release(s, mark);
+    return MZV_OK;
+}
+
+/* sum = rot_giant(sum) in the place of `other`, and the other way round. */
+static mzv_status giant_step(linear *l, pair *sum, pair *other) {
+    if (giant_galois(l) == 1) return MZV_OK;
+    MZV_TRY(turn(l, other->part, sum, giant_galois(l)));
+    const pair swap = *other;
+    *other = *sum;
+    *sum = swap;
+    sum->empty = false;
+    return MZV_OK;
+}
+
+static mzv_status take_pair(linear *l, pair *out) {
+    out->without_special = false;
+    out->empty = true;
+    for (uint32_t t = 0; t < 2; t++)
+        MZV_TRY(mzv_take(l->ck->ev.stream, &out->part[t], l->a->batch, l->extended));
     return MZV_OK;
 }
 
@@ -164,37 +176,19 @@ static mzv_status divide(linear *l, mzv_cipher *out, const mzv_poly sum[2]) {
     return MZV_OK;
 }
 
-/* turned = conj(sum) modulo Q P, up to the automorphism that the caller applies. */
-static mzv_status switch_conjugate(linear *l, mzv_poly product[2], const pair *sum) {
-    mzv_stream *s = l->ck->ev.stream;
-    const mzv_ksk *key = NULL;
-    mzv_digits digits;
-    mzv_poly second;
-    MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, conjugation(l)));
-    MZV_TRY(mzv_take(s, &second, l->a->batch, mzv_basis_q(l->a->level)));
-    const size_t mark = mzv_mark(s);
-    MZV_TRY(mzv_poly_mod_down(s, second, mzv_view(sum->part[1])));
-    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, mzv_view(second), l->extended.n_p));
-    MZV_TRY(mzv_keyswitch_product(s, product, &digits, key));
-    mzv_release(s, mark);
-    return mzv_poly_add(s, product[0], mzv_view(product[0]), mzv_view(sum->part[0]));
-}
-
 /* Real parts sum + conj(sum), imaginary parts -i (sum - conj(sum)), each divided once. */
 static mzv_status split(linear *l, const pair *sum) {
     mzv_stream *s = l->ck->ev.stream;
-    mzv_poly product[2], turned[2];
-    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &product[t], l->a->batch, l->extended));
-    MZV_TRY(switch_conjugate(l, product, sum));
-    for (uint32_t t = 0; t < 2; t++) {
-        MZV_TRY(mzv_take(s, &turned[t], l->a->batch, l->extended));
-        MZV_TRY(mzv_poly_automorphism(s, turned[t], mzv_view(product[t]), conjugation(l)));
-        MZV_TRY(mzv_poly_add(s, product[t], mzv_view(sum->part[t]), mzv_view(turned[t])));
-    }
-    MZV_TRY(divide(l, l->out[0], product));
+    pair both, turned;
+    MZV_TRY(take_pair(l, &both));
+    MZV_TRY(take_pair(l, &turned));
+    MZV_TRY(turn(l, turned.part, sum, conjugation(l)));
     for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_sub(s, product[t], mzv_view(sum->part[t]), mzv_view(turned[t])));
-    MZV_TRY(divide(l, l->out[1], product));
+        MZV_TRY(mzv_poly_add(s, both.part[t], mzv_view(sum->part[t]), mzv_view(turned.part[t])));
+    MZV_TRY(divide(l, l->out[0], both.part));
+    for (uint32_t t = 0; t < 2; t++)
+        MZV_TRY(mzv_poly_sub(s, both.part[t], mzv_view(sum->part[t]), mzv_view(turned.part[t])));
+    MZV_TRY(divide(l, l->out[1], both.part));
     mzv_cipher imaginary = *l->out[1];
     imaginary.level = l->a->level - 1;
     return mzv_ckks_mul_monomial(&l->ck->ev, &imaginary, &imaginary, 3 * l->ck->ev.n_slots);
@@ -231,8 +225,10 @@ static mzv_status run_keeping_babies(linear *l, bool any_moves) {
         MZV_TRY(baby_step(l, &u, b));
     }
     mzv_release(s, mark);
+    pair other = sum;
+    if (l->n_giant > 1) MZV_TRY(take_pair(l, &other));
     for (uint32_t g = l->n_giant; g-- > 0;) {
-        if (g + 1 < l->n_giant) MZV_TRY(giant_step(l, &sum));
+        if (g + 1 < l->n_giant) MZV_TRY(giant_step(l, &sum, &other));
         MZV_TRY(add_giant(l, &sum, g));
     }
     return finish(l, &sum);
@@ -294,8 +290,8 @@ static mzv_status add_babies(linear *l, uint32_t first, const uint32_t *babies, 
         for (uint32_t i = 0; i < n; i++) w[g * n + i] = weight_of(l, first + g, babies[i]);
     for (uint32_t t = 0; t < 2; t++) a[t] = mzv_view(mzv_ckks_part(l->ck, l->a, t, l->a->level));
     for (uint32_t k = 0; k < 2 * n_sums; k++) r[k] = pair_at(l, first + k / 2).part[k % 2];
-    const mzv_rotations of = { l->digits.digit, a, l->ck->special, key,    galois,
-                               w,               l->digits.n, n, n_sums, accumulate };
+    const mzv_rotations of = { l->digits.digit, a, l->ck->special, key,       galois, w,
+                               l->digits.n,     n, n_sums,         accumulate };
     return mzv_poly_rotation_sums(l->ck->ev.stream, r, &of);
 }
 
@@ -320,9 +316,10 @@ static mzv_status run_keeping_giants(linear *l) {
     const size_t mark = mzv_mark(s);
     MZV_TRY(sum_all_giants(l));
     mzv_release(s, mark);
-    pair sum = pair_at(l, l->n_giant - 1);
+    pair sum = pair_at(l, l->n_giant - 1), other = sum;
+    if (l->n_giant > 1) MZV_TRY(take_pair(l, &other));
     for (uint32_t g = l->n_giant - 1; g-- > 0;) {
-        MZV_TRY(giant_step(l, &sum));
+        MZV_TRY(giant_step(l, &sum, &other));
         if (!has_before(l->t, g, l->t->n_baby)) continue;
         const pair more = pair_at(l, g);
         for (uint32_t t = 0; t < 2; t++)
@@ -331,7 +328,8 @@ static mzv_status run_keeping_giants(linear *l) {
     return finish(l, &sum);
 }
 
-static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const mzv_cipher *a, const mzv_bsgs *t) {
+static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const mzv_cipher *a,
+                      const mzv_bsgs *t) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);

@@ -3,36 +3,28 @@
 #include "base/try.h"
 #include "ckks/eval_ckks.h"
 
-/* What the rotations of one ciphertext share. */
-typedef struct hoisted {
-    mzv_cpoly part[2];
-    mzv_digits digits; /* of part 1 */
-    mzv_poly sum[2];   /* modulo Q P */
-    mzv_poly row;      /* modulo Q */
-} hoisted;
-
-static mzv_status hoist(mzv_ckks *ck, hoisted *h, const mzv_cipher *a) {
-    mzv_stream *s = ck->ev.stream;
-    const uint32_t n_special = ck->ev.params.n_special;
-    for (uint32_t t = 0; t < 2; t++) {
-        h->part[t] = mzv_view(mzv_ckks_part(ck, a, t, a->level));
-        MZV_TRY(mzv_take(s, &h->sum[t], a->batch, mzv_basis_qp(n_special, a->level)));
-    }
-    MZV_TRY(mzv_take(s, &h->row, a->batch, mzv_basis_q(a->level)));
-    return mzv_keyswitch_mod_up(s, &h->digits, h->part[1], n_special);
+/* out = sigma(part 0 + key switch of part 1), out apart from a; digits: those of part 1 where they are kept.
+ */
+static mzv_status rotate_to(mzv_ckks *ck, mzv_poly out[2], const mzv_cipher *a, const mzv_ksk *key,
+                            const mzv_digits *digits) {
+    const mzv_cpoly add[2] = { mzv_view(mzv_ckks_part(ck, a, 0, a->level)), { .base = NULL } };
+    const mzv_switch with = { .digits = digits == NULL ? NULL : digits->digit,
+                              .add = add,
+                              .galois = key->galois };
+    return mzv_keyswitch(ck->ev.stream, out, mzv_view(mzv_ckks_part(ck, a, 1, a->level)), key, with);
 }
 
-/* out = sigma(part 0 + key switch of part 1). Part 0 of `a` is read before that of `out` is written. */
-static mzv_status rotate_hoisted(mzv_ckks *ck, mzv_cipher *out, const hoisted *h, const mzv_ksk *key) {
+/* One rotation, which may be in place: then by way of scratch. */
+static mzv_status rotate_one(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *a, const mzv_ksk *key) {
     mzv_stream *s = ck->ev.stream;
-    const uint32_t level = h->row.basis.n_q - 1u;
-    mzv_poly sum[2] = { h->sum[0], h->sum[1] };
-    MZV_TRY(mzv_keyswitch_product(s, sum, &h->digits, key));
+    mzv_poly r[2];
     for (uint32_t t = 0; t < 2; t++) {
-        MZV_TRY(mzv_poly_mod_down(s, h->row, mzv_view(sum[t])));
-        if (t == 0) MZV_TRY(mzv_poly_add(s, h->row, mzv_view(h->row), h->part[0]));
-        MZV_TRY(mzv_poly_automorphism(s, mzv_ckks_part(ck, out, t, level), mzv_view(h->row), key->galois));
+        r[t] = mzv_ckks_part(ck, out, t, a->level);
+        if (out == a) MZV_TRY(mzv_take(s, &r[t], a->batch, mzv_basis_q(a->level)));
     }
+    MZV_TRY(rotate_to(ck, r, a, key, NULL));
+    for (uint32_t t = 0; out == a && t < 2; t++)
+        MZV_TRY(mzv_poly_copy(s, mzv_ckks_part(ck, out, t, a->level), mzv_view(r[t])));
     return MZV_OK;
 }
 
@@ -54,19 +46,23 @@ static mzv_status find_keys(const mzv_ckks *ck, uint32_t *n_moving, const mzv_ci
     return MZV_OK;
 }
 
+/* Several move: they share the digits. */
 static mzv_status rotate_all(mzv_ckks *ck, mzv_cipher *const *out, const mzv_cipher *a, const int32_t *steps,
-                             uint32_t n) {
+                             uint32_t n, uint32_t n_moving) {
     const mzv_ksk *key = NULL;
-    hoisted h;
-    MZV_TRY(hoist(ck, &h, a));
+    mzv_digits digits;
+    if (n_moving > 1)
+        MZV_TRY(mzv_keyswitch_mod_up(ck->ev.stream, &digits, mzv_view(mzv_ckks_part(ck, a, 1, a->level)),
+                                     ck->ev.params.n_special));
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t galois = galois_of(&ck->ev, steps[i]);
+        mzv_poly r[2] = { mzv_ckks_part(ck, out[i], 0, a->level), mzv_ckks_part(ck, out[i], 1, a->level) };
         if (galois == 1) {
             MZV_TRY(mzv_ckks_copy(&ck->ev, out[i], a));
             continue;
         }
         MZV_TRY(mzv_ckks_key(ck, &key, a, galois));
-        MZV_TRY(rotate_hoisted(ck, out[i], &h, key));
+        MZV_TRY(n_moving > 1 ? rotate_to(ck, r, a, key, &digits) : rotate_one(ck, out[i], a, key));
     }
     return MZV_OK;
 }
@@ -78,12 +74,8 @@ mzv_status mzv_ckks_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const
     const size_t mark = mzv_mark(ev->stream);
     uint32_t n_moving = 0;
     MZV_TRY(find_keys(ck, &n_moving, a, steps, n));
-    if (n_moving == 0) {
-        for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_ckks_copy(ev, out[i], a));
-        return MZV_OK;
-    }
-    MZV_TRY(mzv_ckks_room(ck, "rotate", mzv_words_rotate(&shape)));
-    const mzv_status status = rotate_all(ck, out, a, steps, n);
+    if (n_moving != 0) MZV_TRY(mzv_ckks_room(ck, "rotate", mzv_words_rotate(&shape)));
+    const mzv_status status = rotate_all(ck, out, a, steps, n, n_moving);
     mzv_release(ev->stream, mark);
     return status;
 }
@@ -93,13 +85,9 @@ mzv_status mzv_ckks_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);
     const mzv_ksk *key = NULL;
-    mzv_status status;
-    hoisted h;
     MZV_TRY(mzv_ckks_key(ck, &key, a, 4 * ev->n_slots - 1));
     MZV_TRY(mzv_ckks_room(ck, "conjugate", mzv_words_rotate(&shape)));
-    MZV_TRY_GOTO(hoist(ck, &h, a), done);
-    status = rotate_hoisted(ck, out, &h, key);
-done:
+    const mzv_status status = rotate_one(ck, out, a, key);
     mzv_release(ev->stream, mark);
     return status;
 }

@@ -77,22 +77,38 @@ size_t mzv_words_combine(const mzv_shape *s) {
     return words_of(&t, s);
 }
 
+/* mzv_keyswitch to `drops` limbs less than Q_l P: its composition (mzv_fused_key_switch), as much as d again,
+ * and what backends have for threads. */
+static void key_switch(tally *t, const mzv_shape *s, bool hoisted, uint32_t drops) {
+    const size_t mark = t->used;
+    take(t, 2 * rows_qp(s) + MZV_SWITCH_ROWS);
+    const size_t sums = t->used;
+    if (!hoisted) {
+        take(t, rows_q(s));
+        mod_up(t, s);
+    }
+    t->used = sums;
+    if (drops != 0) {
+        take(t, rows_q(s));
+        change_basis(t, s, drops);
+    }
+    t->used = mark;
+}
+
 size_t mzv_words_dot(const mzv_shape *s) {
     tally t = { 0 };
-    take(&t, 2 * rows_q(s) + 2 * rows_qp(s));
-    const size_t mark = t.used;
-    take(&t, rows_q(s));
-    mod_up(&t, s);
-    t.used = mark;
-    change_basis(&t, s, s->n_special + 1);
+    take(&t, 3 * rows_q(s));
+    key_switch(&t, s, false, s->n_special + 1);
     return words_of(&t, s);
 }
 
 size_t mzv_words_rotate(const mzv_shape *s) {
     tally t = { 0 };
-    take(&t, 2 * rows_qp(s) + rows_q(s));
+    take(&t, 2 * rows_q(s)); /* in place */
+    key_switch(&t, s, false, s->n_special);
+    t.used = 0;
     mod_up(&t, s);
-    change_basis(&t, s, s->n_special);
+    key_switch(&t, s, true, s->n_special);
     return words_of(&t, s);
 }
 
@@ -119,23 +135,19 @@ bool mzv_linear_keeps_babies(const mzv_bsgs *t) {
 /* One plaintext modulo Q_l P; kept values are not lifted, but a transform may mix both. */
 static void diagonal(tally *t, const mzv_shape *s) { borrow(t, s->level + 1 + s->n_special); }
 
-/* giant_steps in eval_ckks_linear.c: one turn of Horner's scheme. */
-static void giant_step(tally *t, const mzv_shape *s) {
+/* turn in eval_ckks_linear.c */
+static void turn(tally *t, const mzv_shape *s) {
     const size_t mark = t->used;
-    take(t, rows_q(s) + 2 * rows_qp(s));
+    take(t, rows_q(s));
     change_basis(t, s, s->n_special);
-    mod_up(t, s);
+    key_switch(t, s, false, 0);
     t->used = mark;
 }
 
 /* split in eval_ckks_linear.c, where the sums lie behind `t`. */
 static void split(tally *t, const mzv_shape *s) {
-    take(t, rows_q(s) + 2 * rows_qp(s));
-    const size_t mark = t->used;
-    change_basis(t, s, s->n_special);
-    mod_up(t, s);
-    t->used = mark;
-    take(t, 2 * rows_qp(s));
+    take(t, 4 * rows_qp(s));
+    turn(t, s);
     change_basis(t, s, s->n_special + 1);
 }
 
@@ -149,8 +161,9 @@ static tally linear(const mzv_shape *s, const mzv_bsgs *transform) {
     mod_up(&t, s);
     if (!keeps_babies) borrow(&t, 4 * rows_qp(s) + s->level + 1 + s->n_special + 2); /* rotation_sums */
     t.used = mark;
+    if (n_giant > 1) take(&t, 2 * rows_qp(s));
     if (keeps_babies) diagonal(&t, s);
-    if (n_giant > 1) giant_step(&t, s);
+    if (n_giant > 1) turn(&t, s);
     change_basis(&t, s, s->n_special + 1);
     return t;
 }

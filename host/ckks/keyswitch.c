@@ -45,13 +45,12 @@ mzv_status mzv_keyswitch_mod_down(mzv_stream *s, mzv_poly r[2], const mzv_poly a
     return MZV_OK;
 }
 
-mzv_status mzv_keyswitch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_ksk *key) {
+mzv_status mzv_keyswitch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_ksk *key, mzv_switch with) {
     const uint32_t n_special = key->pair[0].basis.n_p;
-    const mzv_basis extended = mzv_basis_qp(n_special, d.basis.n_q - 1u);
-    mzv_digits digits;
-    mzv_poly acc[2];
-    for (uint32_t t = 0; t < 2; t++) MZV_TRY(mzv_take(s, &acc[t], d.batch, extended));
-    MZV_TRY(mzv_keyswitch_mod_up(s, &digits, d, n_special));
-    MZV_TRY(mzv_keyswitch_product(s, acc, &digits, key));
-    return mzv_keyswitch_mod_down(s, r, acc);
+    const mzv_basis extended = { (uint16_t)n_special, d.basis.q_first, d.basis.n_q };
+    mzv_cpoly view[2 * MZV_MAX_DIGITS];
+    with.key = view;
+    with.n_digits = mzv_digits_at(n_special, d.basis.n_q - 1u);
+    mzv_key_at(view, key, extended, with.n_digits);
+    return mzv_poly_key_switch(s, r, d, &with);
 }

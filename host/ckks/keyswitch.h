@@ -49,8 +49,11 @@ void mzv_key_at(mzv_cpoly view[2 * MZV_MAX_DIGITS], const mzv_ksk *key, mzv_basi
 /* Step 3, ModDown: r[t] = acc[t] / P, or / (P q_l ..) where r has fewer limbs (ModDown and rescale merged).
  */
 mzv_status mzv_keyswitch_mod_down(mzv_stream *s, mzv_poly r[2], const mzv_poly acc[2]) MZV_MUST_CHECK;
-/* The three together: r[0] + r[1] s_to = d s_from + noise. r may be at a lower level than d. */
-mzv_status mzv_keyswitch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_ksk *key) MZV_MUST_CHECK;
+/* All steps in one: r[t] = sigma((sum_j digit_j . key_{j,t} + A[t]) / D), as mzv_poly_key_switch has it, the
+ * digits those of d; r may be at a lower level than d, or modulo Q_l P. `with`: digits, add and galois; key
+ * and n_digits are set here. */
+mzv_status mzv_keyswitch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_ksk *key,
+                         mzv_switch with) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -32,5 +32,6 @@ const mzv_backend_ops mzv_cpu_ops = {
     .dot = mzv_cpu_dot,
     .key_product = mzv_cpu_key_product,
     .fold = mzv_cpu_fold,
+    .key_switch = mzv_cpu_key_switch,
     .rotation_sums = mzv_cpu_rotation_sums,
 };

@@ -124,14 +124,15 @@ struct mzv_cpu_kernels {
     /* r[k] = a[k >> log_repeat], n words. */
     void (*repeat)(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n);
     /* Base conversion by tiles; NULL: row by row. First digit = [INTT(a) c] centred, in a form of the
-     * variant's own, a tile at every `stride`; then the sums of a tile for several targets, which leaves rows
-     * that finish_row completes: r = NTT(conversion), plus a c if `a` is not NULL. `buffer`:
-     * mzv_cpu_buffer_words, to be kept in the second-level cache. */
+     * variant's own, a tile at every `stride`; `buffer`: mzv_cpu_buffer_words, to be kept in the second-level
+     * cache. Then the sums of a tile for several targets, which leaves rows that finish_row completes, in
+     * place or to another row: r = NTT(conversion), plus a c if `a` is not NULL. */
     void (*digit_tiles)(uint64_t *digit, size_t stride, const uint64_t *a, uint64_t c, uint64_t *buffer,
                         const mzv_cpu_prime *prime);
     void (*convert_tile)(const mzv_cpu_target *target, uint32_t n_targets, const uint64_t *digits,
                          uint32_t n_digits, size_t column);
-    void (*finish_row)(uint64_t *r, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime);
+    void (*finish_row)(uint64_t *r, const uint64_t *from, const uint64_t *a, uint64_t c,
+                       const mzv_cpu_prime *prime);
 };
 
 extern const mzv_cpu_kernels mzv_cpu_scalar, mzv_cpu_avx2, mzv_cpu_avx512, mzv_cpu_avx512ifma;
@@ -233,6 +234,7 @@ mzv_status mzv_cpu_key_product(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d,
                                uint32_t n);
 mzv_status mzv_cpu_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
+mzv_status mzv_cpu_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
 mzv_status mzv_cpu_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
 
 #ifdef __cplusplus

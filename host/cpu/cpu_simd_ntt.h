@@ -373,8 +373,9 @@ VEC_INLINE void forward_all(uint64_t *row, const double *from, int in, const mzv
     forward_inner(row, (double *)row, NULL, 0, RAW, prime);
 }
 
-static void finish_row(uint64_t *row, const uint64_t *a, uint64_t c, const mzv_cpu_prime *prime) {
-    forward_inner(row, (double *)row, a, c, RAW, prime);
+static void finish_row(uint64_t *r, const uint64_t *from, const uint64_t *a, uint64_t c,
+                       const mzv_cpu_prime *prime) {
+    forward_inner(r, (const double *)from, a, c, RAW, prime);
 }
 
 static void ntt(uint64_t *row, const mzv_cpu_prime *prime) {

@@ -182,6 +182,13 @@ TEST_F(Dispatch, KeySwitchChecksEveryOperand) {
     expect(run(r, d, { add, 2, nullptr, nullptr, 1 }), "d has 0 special primes and key 0");
     expect(run(r, d, { key, 2, bad_digits, nullptr, 1 }), "digit 1 has 0 p");
     expect(run(r, d, { key, 2, digits, bad_add, 1 }), "add 1 has 0 p and q0 + 2");
+    mzv_cpoly part = in(a_);
+    part.basis.n_p = 1;
+    const mzv_cpoly bad_extended[2] = { in(a_), part };
+    expect(run(r, d, { key, 2, digits, bad_extended, 1 }), "add 1 has 1 p and q0 + 3, need 2 p");
+    mzv_poly few_limbs[2] = { b_, c_ }; // special primes, but not all limbs
+    for (mzv_poly &some : few_limbs) some.basis.n_q = 1;
+    expect(run(few_limbs, d, { key, 2, digits, nullptr, 1 }), "need that of r inside");
     expect(run(r, d, { key, 2, nullptr, nullptr, 6 }), "galois 6 is even");
     expect(run(low, few, { key, 1, nullptr, nullptr, 1 }), "key 0 has 2 p and q0 + 3");
     expect(run(r, in(r[0]), { key, 2, nullptr, nullptr, 1 }), "overlaps a");
@@ -189,6 +196,8 @@ TEST_F(Dispatch, KeySwitchChecksEveryOperand) {
     expect(run(twice, d, { key, 2, nullptr, nullptr, 1 }), "overlaps r[0]");
     EXPECT_EQ(run(r, d, { key, 2, nullptr, add, 3 }), MZV_OK) << mzv_last_error();
     EXPECT_EQ(run(low, d, { key, 2, digits, nullptr, 1 }), MZV_OK) << mzv_last_error();
+    const mzv_cpoly first_only[2] = { d, { nullptr, 0, 0, {} } };
+    EXPECT_EQ(run(r, d, { key, 2, digits, first_only, 3 }), MZV_OK) << mzv_last_error();
     const size_t mark = mzv_mark(s_), total = s_->scratch.n_words;
     s_->scratch.n_words = s_->scratch.used;
     EXPECT_EQ(run(r, d, { key, 2, nullptr, add, 3 }), MZV_ERR_MEMORY);

@@ -86,7 +86,7 @@ class Device {
     Device(const mzv_chain &chain, const mzv_cpu_kernels *kernels) {
         if (mzv_cpu_open_with(&backend_, &chain, kernels) != MZV_OK ||
             mzv_cpu_stream_open(&stream, backend_) != MZV_OK ||
-            mzv_scratch_reserve(stream, (size_t { 60 } << chain.log_n) + 100000) != MZV_OK)
+            mzv_scratch_reserve(stream, (size_t { 200 } << chain.log_n) + 100000) != MZV_OK)
             throw std::runtime_error(mzv_last_error());
     }
     ~Device() {
@@ -207,6 +207,46 @@ mzv_status run_rotation_sums(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t 
     return mzv_poly_rotation_sums(s, r, &of);
 }
 
+// A key switch of `level` limbs by three special primes to r without the last `drop` primes, or modulo all
+// primes of the key. `adds`: nothing, to both halves in the basis of d, to the first one alone, modulo the
+// key's basis.
+struct Switch {
+    uint16_t level, drop;
+    bool extended, kept_digits;
+    uint32_t galois;
+    enum { kNothing, kBoth, kFirst, kExtended } adds;
+};
+
+mzv_status run_key_switch(mzv_stream *s, Arena &m, const Switch &c, uint32_t batch, uint32_t other) {
+    const uint16_t n_digits = (c.level + 2) / 3, left = c.level - c.drop;
+    const mzv_basis key_basis = { 3, 0, c.level }, q = { 0, 0, c.level }, low = { 0, 0, left };
+    const mzv_basis to = c.extended ? key_basis : low, added = c.adds == Switch::kExtended ? key_basis : q;
+    mzv_poly r[2] = { m.out(batch, to), m.out(batch, to) };
+    const mzv_cpoly d = m.cin(other, q);
+    std::vector<mzv_cpoly> key, digits, add;
+    for (uint32_t j = 0; j < 2u * n_digits; j++) key.push_back(m.cin(1, key_basis));
+    for (uint32_t j = 0; c.kept_digits && j < n_digits; j++) digits.push_back(m.cin(batch, key_basis));
+    for (uint32_t t = 0; t < 2; t++) add.push_back(m.cin(batch, added));
+    if (c.adds == Switch::kFirst) add[1].base = nullptr;
+    const mzv_switch with = { key.data(), n_digits, c.kept_digits ? digits.data() : nullptr,
+                              c.adds == Switch::kNothing ? nullptr : add.data(), c.galois };
+    return mzv_poly_key_switch(s, r, d, &with);
+}
+
+void add_key_switches(std::vector<Named> *list, uint16_t level, uint32_t batch, uint32_t other) {
+    const Switch all[] = {
+        { level, 0, false, false, 1, Switch::kNothing }, { level, 0, false, false, 5, Switch::kFirst },
+        { level, 1, false, false, 1, Switch::kBoth },    { level, 2, false, true, 3, Switch::kExtended },
+        { level, 0, true, false, 5, Switch::kExtended }, { level, 0, true, true, 1, Switch::kBoth },
+        { level, 0, true, false, 1, Switch::kFirst }
+    };
+    for (const Switch &c : all)
+        if (c.drop < level)
+            list->push_back({ "key_switch", [=](mzv_stream *s, Arena &m) {
+                                 return run_key_switch(s, m, c, batch, other);
+                             } });
+}
+
 void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32_t other,
                uint32_t most_terms) {
     list->push_back({ "tensor", [=](mzv_stream *s, Arena &m) {
@@ -233,9 +273,8 @@ void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32
                              for (uint32_t j = 0; j < 2 * n; j++) key.push_back(m.cin(1, basis));
                              return mzv_poly_key_product(s, r, d.data(), key.data(), n);
                          } });
-    list->push_back({ "rotation_sums", [=](mzv_stream *s, Arena &m) {
-                         return run_rotation_sums(s, m, basis, batch);
-                     } });
+    list->push_back(
+        { "rotation_sums", [=](mzv_stream *s, Arena &m) { return run_rotation_sums(s, m, basis, batch); } });
     list->push_back({ "fold", [=](mzv_stream *s, Arena &m) { return run_fold(s, m, basis, batch, 2); } });
 }
 
@@ -274,6 +313,8 @@ std::vector<Named> operations_of(uint32_t n_q, bool large) {
             add_change(&list, top, pq, batch, other);
             if (level > 1) add_change(&list, { 0, 0, q_of(level - 1) }, pq, batch, other);
         }
+        for (uint32_t level = large ? n_q : 1; level <= n_q; level++)
+            add_key_switches(&list, q_of(level), batch, other);
         add_change(&list, digit, all, batch, other);
         add_change(&list, digit, { 2, 0, 3 }, batch, other);
         add_change(&list, all, all, batch, other);
@@ -327,8 +368,8 @@ TEST_P(Parity, EveryOperation) {
 
     const std::vector<Named> operations = operations_of(n_q, large);
     omp_set_num_threads(shape.threads);
-    Arena expected(chain, size_t { large ? 75u : 510u } << shape.log_n, shape.values);
-    Arena found(chain, size_t { large ? 75u : 510u } << shape.log_n, shape.values);
+    Arena expected(chain, size_t { large ? 120u : 510u } << shape.log_n, shape.values);
+    Arena found(chain, size_t { large ? 120u : 510u } << shape.log_n, shape.values);
     for (const Named &operation : operations) {
         compare(operation, reference, device, &expected, &found);
         if (HasFatalFailure()) return;
