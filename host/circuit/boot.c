@@ -313,34 +313,42 @@ const mzv_refresh *mzv_boot_refresh(const mzv_boot *b) { return &b->refresh; }
 
 /* ---- the run ---- */
 
+static mzv_status eval_mod_part(mzv_evaluator *ev, mzv_cipher *part, const mzv_boot *b) {
+    const mzv_eval_mod_facts *f = mzv_eval_mod_about(b->eval_mod);
+    MZV_TRY(mzv_add_const(ev, part, part, -f->shift / f->width));
+    MZV_TRY(mzv_eval_mod_run(ev, part, part, b->eval_mod));
+    return mzv_circuit_lower(ev, part, part, b->bridge);
+}
+
 /* x = twice the real parts of EvalMod's results: re + i im, or one ciphertext of alternating blocks; at the
  * bridge. The imaginary parts are noise. As re + i im and the conjugate of re - i im it takes one key switch.
- */
-static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher parts[2], const mzv_boot *b) {
-    const mzv_eval_mod_facts *f = mzv_eval_mod_about(b->eval_mod);
-    const uint32_t n = few_slots(b, ev) ? 1 : 2;
-    for (uint32_t i = 0; i < n; i++) {
-        MZV_TRY(mzv_add_const(ev, &parts[i], &parts[i], -f->shift / f->width));
-        MZV_TRY(mzv_eval_mod_run(ev, &parts[i], &parts[i], b->eval_mod));
+ * `parts`: re and im one behind the other. */
+static mzv_status eval_mod(mzv_evaluator *ev, mzv_cipher *x, mzv_cipher *parts, const mzv_boot *b) {
+    mzv_cipher part[2];
+    if (parts->batch == x->batch) {
+        MZV_TRY(eval_mod_part(ev, parts, b));
+        MZV_TRY(mzv_conjugate(ev, x, parts));
+        return mzv_add(ev, x, x, parts);
     }
-    for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_circuit_lower(ev, &parts[i], &parts[i], b->bridge));
-    if (n == 1) {
-        MZV_TRY(mzv_conjugate(ev, x, &parts[0]));
-        return mzv_add(ev, x, x, &parts[0]);
+    if (b->spec.together) MZV_TRY(eval_mod_part(ev, parts, b));
+    for (uint32_t i = 0; i < 2; i++) {
+        MZV_TRY(mzv_ev_take(ev, &part[i], parts->level, x->batch));
+        MZV_TRY(mzv_slice(ev, &part[i], parts, i * x->batch));
+        if (!b->spec.together) MZV_TRY(eval_mod_part(ev, &part[i], b));
     }
-    MZV_TRY(mzv_mul_i(ev, &parts[1], &parts[1]));
-    MZV_TRY(mzv_sub(ev, x, &parts[0], &parts[1]));
+    MZV_TRY(mzv_mul_i(ev, &part[1], &part[1]));
+    MZV_TRY(mzv_sub(ev, x, &part[0], &part[1]));
     MZV_TRY(mzv_conjugate(ev, x, x));
-    MZV_TRY(mzv_add(ev, x, x, &parts[0]));
-    return mzv_add(ev, x, x, &parts[1]);
+    MZV_TRY(mzv_add(ev, x, x, &part[0]));
+    return mzv_add(ev, x, x, &part[1]);
 }
 
 /* From the raised ciphertext to EvalMod's result. */
 static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cipher *raised,
                                  const mzv_boot *b) {
-    const uint32_t level = ev->max_level - ev->params.n_coeff_to_slot;
-    mzv_cipher parts[2], projected;
-    for (uint32_t i = 0; i < 2; i++) MZV_TRY(mzv_ev_take(ev, &parts[i], level, raised->batch));
+    const uint32_t level = ev->max_level - ev->params.n_coeff_to_slot, n_parts = few_slots(b, ev) ? 1 : 2;
+    mzv_cipher parts, projected;
+    MZV_TRY(mzv_ev_take(ev, &parts, level, n_parts * raised->batch));
     const size_t mark = mzv_ev_mark(ev);
     if (few_slots(b, ev)) {
         MZV_TRY(mzv_ev_take(ev, &projected, ev->max_level, raised->batch));
@@ -348,10 +356,9 @@ static mzv_status raised_to_sine(mzv_evaluator *ev, mzv_cipher *x, const mzv_cip
         if (b->shrink != 1) MZV_TRY(mzv_mul_const(ev, &projected, &projected, b->shrink));
         raised = &projected;
     }
-    mzv_cipher *const split[2] = { &parts[0], &parts[1] };
-    MZV_TRY(mzv_boot_transform_split(ev, split, raised, &b->to_slots));
+    MZV_TRY(mzv_boot_transform_split(ev, &parts, raised, &b->to_slots));
     mzv_ev_release(ev, mark);
-    return eval_mod(ev, x, parts, b);
+    return eval_mod(ev, x, &parts, b);
 }
 
 static mzv_status sine_to_message(mzv_evaluator *ev, mzv_cipher *out, mzv_cipher *x, const mzv_boot *b) {

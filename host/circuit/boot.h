@@ -10,8 +10,9 @@
  * grows with the ratio. The ratio that balances the two is chosen from the bounds below.
  *
  * COEFFS_FIRST wants small coefficients, which slots of no structure have (|slots|_2 / sqrt(2) m or so) and
- * constant ones have not. `spread` multiplies the slots by public random signs first, at one level, and undoes
- * it in SlotToCoeff at no cost: then all messages have small coefficients but for a probability below 2^-40. */
+ * constant ones have not. `spread` multiplies the slots by public random signs first, at one level, and
+ * undoes it in SlotToCoeff at no cost: then all messages have small coefficients but for a probability below
+ * 2^-40. */
 #ifndef MZV_CIRCUIT_BOOT_H
 #define MZV_CIRCUIT_BOOT_H
 #include "circuit/boot_transform.h"
@@ -36,8 +37,10 @@ typedef struct mzv_boot_spec {
                            magnitude; 0: 1, which holds for every message */
     uint32_t n_slot_to_coeff; /* radix steps of SlotToCoeff; 0: 3, or log2(n_slots) where that is less */
     uint32_t iterations;      /* 1, or 2: what the first left over is bootstrapped again [BCC+22]; 0: 1 */
-    bool keep; /* keep the values of all diagonals, not only of those that repeat: a little faster,
-                  a GiB more on n16-boot */
+    bool together; /* EvalMod on real and imaginary parts as one batch: keys are read once for both, for twice
+                      the room of its temporaries. On CPUs it is slower (2 to 10 %) */
+    bool keep;     /* keep the values of all diagonals, not only of those that repeat: a little faster,
+                      a GiB more on n16-boot */
 } mzv_boot_spec;
 
 typedef struct mzv_boot_facts {

@@ -234,7 +234,7 @@ mzv_status mzv_boot_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_
     return status;
 }
 
-mzv_status mzv_boot_transform_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+mzv_status mzv_boot_transform_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                     const mzv_boot_transform *t) {
     const size_t mark = mzv_ev_mark(ev);
     const mzv_cipher *last = NULL;

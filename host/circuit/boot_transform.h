@@ -52,8 +52,8 @@ mzv_status mzv_boot_transform_keep_compact(mzv_boot_transform *t) MZV_MUST_CHECK
 /* out = transform of a, n_groups levels below spec.level. */
 mzv_status mzv_boot_transform_run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                   const mzv_boot_transform *t) MZV_MUST_CHECK;
-/* out[0] = 2 Re, out[1] = 2 Im of it (mzv_linear_split). */
-mzv_status mzv_boot_transform_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+/* out = 2 Re of it, and behind that 2 Im where out has twice the batch of a (mzv_linear_split). */
+mzv_status mzv_boot_transform_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                     const mzv_boot_transform *t) MZV_MUST_CHECK;
 
 #ifdef __cplusplus

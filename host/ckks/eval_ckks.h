@@ -57,10 +57,13 @@ mzv_poly mzv_ckks_part(const mzv_ckks *ck, const mzv_cipher *ct, uint32_t t, uin
 /* The key for `galois` at `level` under which `ct` is encrypted. MZV_ERR_KEY, MZV_ERR_MISMATCH. */
 mzv_status mzv_ckks_key(const mzv_ckks *ck, const mzv_ksk **out, const mzv_cipher *ct,
                         uint32_t galois) MZV_MUST_CHECK;
+/* X^(N/2), which is i in every slot, modulo q_0 .. q_level. */
+mzv_cpoly mzv_ckks_imaginary(const mzv_ckks *ck, uint32_t level);
 /* c[i] = the integer nearest to x, modulo q_i, i <= level. */
 void mzv_ckks_residues(const mzv_ckks *ck, uint64_t *c, uint32_t level, long double x);
 
-mzv_status mzv_ckks_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
+mzv_status mzv_ckks_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                         uint32_t first) MZV_MUST_CHECK;
 mzv_status mzv_ckks_add(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                         const mzv_cipher *b) MZV_MUST_CHECK;
 mzv_status mzv_ckks_sub(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
@@ -88,7 +91,7 @@ mzv_status mzv_ckks_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
 mzv_status mzv_ckks_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                            const mzv_bsgs *t) MZV_MUST_CHECK;
-mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                  const mzv_bsgs *t) MZV_MUST_CHECK;
 mzv_status mzv_ckks_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 /* Values of p modulo `basis`: those it keeps, or lifted into fresh scratch. */

@@ -11,9 +11,18 @@ static mzv_poly both_parts(const mzv_ckks *ck, const mzv_cipher *ct, uint32_t le
     return all;
 }
 
-mzv_status mzv_ckks_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+mzv_status mzv_ckks_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first) {
     const mzv_ckks *ck = (const mzv_ckks *)ev;
-    return mzv_poly_copy(ev->stream, both_parts(ck, out, a->level), mzv_view(both_parts(ck, a, a->level)));
+    if (out->batch == a->batch)
+        return mzv_poly_copy(ev->stream, both_parts(ck, out, a->level),
+                             mzv_view(both_parts(ck, a, a->level)));
+    for (uint32_t t = 0; t < 2; t++) {
+        mzv_cpoly part = mzv_view(mzv_ckks_part(ck, a, t, a->level));
+        part.base += first * part.stride;
+        part.batch = out->batch;
+        MZV_TRY(mzv_poly_copy(ev->stream, mzv_ckks_part(ck, out, t, a->level), part));
+    }
+    return MZV_OK;
 }
 
 mzv_status mzv_ckks_add(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b) {
@@ -35,8 +44,7 @@ static mzv_status copy_second(mzv_ckks *ck, mzv_cipher *out, const mzv_cipher *a
                          mzv_view(mzv_ckks_part(ck, a, 1, a->level)));
 }
 
-/* X^(N/2), which is i in every slot, modulo q_0 .. q_level. */
-static mzv_cpoly imaginary(const mzv_ckks *ck, uint32_t level) {
+mzv_cpoly mzv_ckks_imaginary(const mzv_ckks *ck, uint32_t level) {
     const mzv_cpoly rows = { ck->imaginary, 0, 1, mzv_basis_q(level) };
     return rows;
 }
@@ -49,7 +57,7 @@ mzv_status mzv_ckks_add_const(mzv_evaluator *ev, mzv_cipher *out, const mzv_ciph
     MZV_TRY(mzv_poly_add_const(ev->stream, r, mzv_view(mzv_ckks_part(ck, a, 0, a->level)), constant));
     if (__imag__ c != 0.0) {
         mzv_ckks_residues(ck, constant, a->level, (long double)a->scale * __imag__ c);
-        MZV_TRY(mzv_poly_mul_const_add(ev->stream, r, imaginary(ck, a->level), constant));
+        MZV_TRY(mzv_poly_mul_const_add(ev->stream, r, mzv_ckks_imaginary(ck, a->level), constant));
     }
     return copy_second(ck, out, a);
 }
@@ -186,7 +194,7 @@ mzv_status mzv_ckks_mul_monomial(mzv_evaluator *ev, mzv_cipher *out, const mzv_c
     const uint32_t half = ev->n_slots;
     if (k % half == 0) { /* 1, i, -1, -i */
         if (k / half % 2 == 1) {
-            MZV_TRY(times_values(ck, out, a, imaginary(ck, a->level)));
+            MZV_TRY(times_values(ck, out, a, mzv_ckks_imaginary(ck, a->level)));
             const mzv_cipher turned = {
                 .level = a->level, .batch = out->batch, .capacity = out->capacity, .words = out->words
             };

@@ -14,7 +14,8 @@ typedef struct pair {
 
 typedef struct linear {
     mzv_ckks *ck;
-    mzv_cipher *out[2]; /* out[1] NULL: the transform itself; else its real and imaginary parts */
+    mzv_cipher *out;
+    bool splits; /* into real parts and, where out has room for them, imaginary ones */
     const mzv_bsgs *t;
     const mzv_cipher *a;
     mzv_basis extended;
@@ -61,7 +62,7 @@ static mzv_status find_keys(const linear *l, bool *any_moves) {
         *any_moves = true;
     }
     if (l->n_giant > 1 && giant_galois(l) != 1) MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, giant_galois(l)));
-    if (l->out[1] != NULL) MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, conjugation(l)));
+    if (l->splits) MZV_TRY(mzv_ckks_key(l->ck, &key, l->a, conjugation(l)));
     return MZV_OK;
 }
 
@@ -169,33 +170,44 @@ static mzv_status take_pair(linear *l, pair *out) {
     return MZV_OK;
 }
 
-static mzv_status divide(linear *l, mzv_cipher *out, const mzv_poly sum[2]) {
+/* Entries first .. of the result, as many as the operand has, part t. */
+static mzv_poly result(const linear *l, uint32_t t, uint32_t first) {
+    mzv_poly part = mzv_ckks_part(l->ck, l->out, t, l->a->level - 1);
+    part.base += first * part.stride;
+    part.batch = l->a->batch;
+    return part;
+}
+
+static mzv_status divide(linear *l, uint32_t first, const mzv_poly sum[2]) {
     for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_mod_down(l->ck->ev.stream, mzv_ckks_part(l->ck, out, t, l->a->level - 1),
-                                  mzv_view(sum[t])));
+        MZV_TRY(mzv_poly_mod_down(l->ck->ev.stream, result(l, t, first), mzv_view(sum[t])));
     return MZV_OK;
 }
 
-/* Real parts sum + conj(sum), imaginary parts -i (sum - conj(sum)), each divided once. */
+/* Real parts sum + conj(sum), imaginary parts i (conj(sum) - sum), each divided once. */
 static mzv_status split(linear *l, const pair *sum) {
     mzv_stream *s = l->ck->ev.stream;
+    const uint32_t behind = l->a->batch;
     pair both, turned;
     MZV_TRY(take_pair(l, &both));
     MZV_TRY(take_pair(l, &turned));
     MZV_TRY(turn(l, turned.part, sum, conjugation(l)));
     for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_add(s, both.part[t], mzv_view(sum->part[t]), mzv_view(turned.part[t])));
-    MZV_TRY(divide(l, l->out[0], both.part));
+        MZV_TRY(mzv_poly_add(s, both.part[t], mzv_view(turned.part[t]), mzv_view(sum->part[t])));
+    MZV_TRY(divide(l, 0, both.part));
+    if (l->out->batch == behind) return MZV_OK;
     for (uint32_t t = 0; t < 2; t++)
-        MZV_TRY(mzv_poly_sub(s, both.part[t], mzv_view(sum->part[t]), mzv_view(turned.part[t])));
-    MZV_TRY(divide(l, l->out[1], both.part));
-    mzv_cipher imaginary = *l->out[1];
-    imaginary.level = l->a->level - 1;
-    return mzv_ckks_mul_monomial(&l->ck->ev, &imaginary, &imaginary, 3 * l->ck->ev.n_slots);
+        MZV_TRY(mzv_poly_sub(s, both.part[t], mzv_view(turned.part[t]), mzv_view(sum->part[t])));
+    MZV_TRY(divide(l, behind, both.part));
+    for (uint32_t t = 0; t < 2; t++) {
+        const mzv_poly r = result(l, t, behind);
+        MZV_TRY(mzv_poly_mul(s, r, mzv_view(r), mzv_ckks_imaginary(l->ck, l->a->level - 1)));
+    }
+    return MZV_OK;
 }
 
 static mzv_status finish(linear *l, const pair *sum) {
-    return l->out[1] == NULL ? divide(l, l->out[0], sum->part) : split(l, sum);
+    return l->splits ? split(l, sum) : divide(l, 0, sum->part);
 }
 
 /* sum += sum_b diagonal[giant][b] . u_b; pair i is the rotation by the i-th baby that has a diagonal. */
@@ -328,13 +340,14 @@ static mzv_status run_keeping_giants(linear *l) {
     return finish(l, &sum);
 }
 
-static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const mzv_cipher *a,
-                      const mzv_bsgs *t) {
+static mzv_status run(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t,
+                      bool splits) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     const size_t mark = mzv_mark(ev->stream);
     linear l = { .ck = ck,
-                 .out = { re, im },
+                 .out = out,
+                 .splits = splits,
                  .t = t,
                  .a = a,
                  .extended = mzv_basis_qp(ev->params.n_special, a->level),
@@ -342,7 +355,7 @@ static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const m
     bool any_moves = false;
     MZV_TRY(find_keys(&l, &any_moves));
     MZV_TRY(mzv_ckks_room(ck, "linear",
-                          im == NULL ? mzv_words_linear(&shape, t) : mzv_words_linear_split(&shape, t)));
+                          splits ? mzv_words_linear_split(&shape, t) : mzv_words_linear(&shape, t)));
     const mzv_status status =
         mzv_linear_keeps_babies(t) ? run_keeping_babies(&l, any_moves) : run_keeping_giants(&l);
     mzv_release(ev->stream, mark);
@@ -350,10 +363,9 @@ static mzv_status run(mzv_evaluator *ev, mzv_cipher *re, mzv_cipher *im, const m
 }
 
 mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
-    return run(ev, out, NULL, a, t);
+    return run(ev, out, a, t, false);
 }
 
-mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
-                                 const mzv_bsgs *t) {
-    return run(ev, out[0], out[1], a, t);
+mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
+    return run(ev, out, a, t, true);
 }

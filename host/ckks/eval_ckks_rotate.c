@@ -58,7 +58,7 @@ static mzv_status rotate_all(mzv_ckks *ck, mzv_cipher *const *out, const mzv_cip
         const uint32_t galois = galois_of(&ck->ev, steps[i]);
         mzv_poly r[2] = { mzv_ckks_part(ck, out[i], 0, a->level), mzv_ckks_part(ck, out[i], 1, a->level) };
         if (galois == 1) {
-            MZV_TRY(mzv_ckks_copy(&ck->ev, out[i], a));
+            MZV_TRY(mzv_ckks_copy(&ck->ev, out[i], a, 0));
             continue;
         }
         MZV_TRY(mzv_ckks_key(ck, &key, a, galois));

@@ -91,8 +91,9 @@ static mzv_status clear_plain_create(mzv_plain **out, mzv_evaluator *ev, const m
     return MZV_OK;
 }
 
-static mzv_status clear_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
-    memcpy(out->words, a->words, mzv_clear_values(ev, a) * sizeof(mzv_complex));
+static mzv_status clear_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first) {
+    memcpy(out->words, mzv_clear_slots(a) + (size_t)first * ev->n_slots,
+           mzv_clear_values(ev, out) * sizeof(mzv_complex));
     return MZV_OK;
 }
 

@@ -82,23 +82,27 @@ mzv_status mzv_clear_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher
     return MZV_OK;
 }
 
-mzv_status mzv_clear_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+mzv_status mzv_clear_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                   const mzv_bsgs *t) {
-    const size_t mark = mzv_ev_mark(ev);
+    const size_t mark = mzv_ev_mark(ev), n = mzv_clear_values(ev, a);
     clear_linear l = { .a = a, .t = t };
     MZV_TRY(transform(ev, &l));
-    mzv_complex *turned = l.inner, *re = mzv_clear_slots(out[0]), *im = mzv_clear_slots(out[1]);
+    mzv_complex *turned = l.inner, *re = mzv_clear_slots(out);
 #pragma omp parallel for
-    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) turned[i] = ~l.sum[i];
+    for (size_t i = 0; i < n; i++) turned[i] = ~l.sum[i];
     mzv_clear_noise(ev, turned, a->batch, giant_noise(ev, t->level), NULL);
 #pragma omp parallel for
-    for (size_t i = 0; i < mzv_clear_values(ev, a); i++) {
-        const mzv_complex difference = l.sum[i] - turned[i];
-        re[i] = l.sum[i] + turned[i];
-        __real__ im[i] = __imag__ difference;
-        __imag__ im[i] = -__real__ difference;
+    for (size_t i = 0; i < n; i++) re[i] = l.sum[i] + turned[i];
+    if (out->batch != a->batch) {
+        mzv_complex *im = re + n;
+#pragma omp parallel for
+        for (size_t i = 0; i < n; i++) {
+            const mzv_complex difference = l.sum[i] - turned[i];
+            __real__ im[i] = __imag__ difference;
+            __imag__ im[i] = -__real__ difference;
+        }
     }
-    for (uint32_t i = 0; i < 2; i++) add_division_noise(ev, out[i], t->level - 1);
+    add_division_noise(ev, out, t->level - 1);
     mzv_ev_release(ev, mark);
     return MZV_OK;
 }

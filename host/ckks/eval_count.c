@@ -43,8 +43,8 @@ static mzv_status count_plain_create(mzv_plain **out, mzv_evaluator *ev, const m
     return mzv_plain_new(out, ev, level, scale);
 }
 
-static mzv_status count_unary(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
-    (void)ev, (void)out, (void)a;
+static mzv_status count_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first) {
+    (void)ev, (void)out, (void)a, (void)first;
     return MZV_OK;
 }
 
@@ -156,10 +156,10 @@ static mzv_status count_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
     return MZV_OK;
 }
 
-static mzv_status count_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+static mzv_status count_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                      const mzv_bsgs *t) {
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
-    MZV_TRY(count_linear(ev, out[0], a, t));
+    MZV_TRY(count_linear(ev, out, a, t));
     MZV_TRY(mzv_request_conjugate(request_of(ev), a->level));
     mzv_evaluator_peak(ev, mzv_words_linear_split(&shape, t));
     return MZV_OK;
@@ -190,7 +190,7 @@ static const mzv_evaluator_ops count_ops = {
     .get = count_get,
     .cipher_words = count_cipher_words,
     .plain_create = count_plain_create,
-    .copy = count_unary,
+    .copy = count_copy,
     .add = count_binary,
     .sub = count_binary,
     .add_const = count_add_const,

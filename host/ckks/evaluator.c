@@ -271,7 +271,18 @@ mzv_status mzv_plain_create(mzv_plain **out, mzv_evaluator *ev, const mzv_comple
 
 mzv_status mzv_copy(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
     MZV_TRY(check_unary(ev, "copy", out, a, 0));
-    if (out != a) MZV_TRY(ev->ops->copy(ev, out, a));
+    if (out != a) MZV_TRY(ev->ops->copy(ev, out, a, 0));
+    return finish(ev, out, a, a->level);
+}
+
+mzv_status mzv_slice(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first) {
+    MZV_TRY(check_value(ev, "slice", a));
+    if (out == NULL || out == a) return mzv_fail(MZV_ERR_ARGUMENT, "slice: out is NULL or the operand");
+    MZV_TRY(check_room(ev, "slice", out, a->level, out->batch));
+    if (first > a->batch || out->batch > a->batch - first)
+        return mzv_fail(MZV_ERR_ARGUMENT, "slice: %u entries from %u on, the operand has %u", out->batch,
+                        first, a->batch);
+    MZV_TRY(ev->ops->copy(ev, out, a, first));
     return finish(ev, out, a, a->level);
 }
 
@@ -503,15 +514,16 @@ mzv_status mzv_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
 
 /* Linear transforms */
 
+/* `batch`: that out has to have. */
 static mzv_status check_linear(const mzv_evaluator *ev, const mzv_cipher *out, const mzv_cipher *a,
-                               const mzv_bsgs *t) {
+                               const mzv_bsgs *t, uint32_t batch) {
     MZV_TRY(check_value(ev, "linear", a));
     if (t == NULL || t->diagonal == NULL || mzv_bsgs_giants(t) == 0)
         return mzv_fail(MZV_ERR_ARGUMENT, "linear: the transform has no diagonal, need at least 1");
     if (a->level < t->level)
         return mzv_fail(MZV_ERR_LEVEL, "linear: level %u, the transform is for %u", a->level, t->level);
     MZV_TRY(check_spend("linear", t->level));
-    MZV_TRY(check_room(ev, "linear", out, t->level - 1, a->batch));
+    MZV_TRY(check_room(ev, "linear", out, t->level - 1, batch));
     const mzv_cipher at = { .level = t->level };
     for (uint32_t i = 0; i < t->n_baby * t->n_giant; i++) {
         if (t->diagonal[i] == NULL) continue;
@@ -546,7 +558,7 @@ mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, c
     const size_t mark = ev == NULL ? 0 : mzv_ev_mark(ev);
     mzv_status status = MZV_OK;
     mzv_cipher cut;
-    MZV_TRY(check_linear(ev, out, a, t));
+    MZV_TRY(check_linear(ev, out, a, t, a == NULL ? 0 : a->batch));
     MZV_TRY_GOTO(cut_to_transform(ev, &a, &cut, t), done);
     MZV_TRY_GOTO(ev->ops->linear(ev, out, a, t), done);
     count_linear(ev, t, a->batch);
@@ -556,22 +568,21 @@ done:
     return status;
 }
 
-mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
-                            const mzv_bsgs *t) {
+mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t) {
     const size_t mark = ev == NULL ? 0 : mzv_ev_mark(ev);
+    const bool both = out != NULL && a != NULL && out->batch == 2 * a->batch;
     mzv_status status = MZV_OK;
     mzv_cipher cut;
-    for (uint32_t i = 0; i < 2; i++) MZV_TRY(check_linear(ev, out[i], a, t));
-    if (out[0] == out[1] || out[0] == a || out[1] == a)
-        return mzv_fail(MZV_ERR_ARGUMENT, "linear_split: outputs and operand must be three ciphertexts");
+    MZV_TRY(check_linear(ev, out, a, t, both ? out->batch : a == NULL ? 0 : a->batch));
+    if (out == a) return mzv_fail(MZV_ERR_ARGUMENT, "linear_split: out is the operand");
     MZV_TRY_GOTO(cut_to_transform(ev, &a, &cut, t), done);
     MZV_TRY_GOTO(ev->ops->linear_split(ev, out, a, t), done);
     count_linear(ev, t, a->batch);
     ev->counts.n_conjugate += a->batch;
     ev->counts.n_key_switch += a->batch;
     ev->counts.n_mod_up += a->batch;
-    ev->counts.n_rescale += a->batch;
-    for (uint32_t i = 0; i < 2; i++) MZV_TRY_GOTO(finish(ev, out[i], a, t->level - 1), done);
+    ev->counts.n_rescale += both ? a->batch : 0;
+    MZV_TRY_GOTO(finish(ev, out, a, t->level - 1), done);
 done:
     mzv_ev_release(ev, mark);
     return status;

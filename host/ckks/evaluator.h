@@ -19,7 +19,8 @@ typedef struct mzv_bsgs {
     uint32_t level;
     uint32_t n_baby, n_giant;
     int32_t baby_step, giant_step;
-    int32_t first; /* added to every baby step, in units of it: b stands for the rotation (first + b) baby_step */
+    int32_t
+        first; /* added to every baby step, in units of it: b stands for the rotation (first + b) baby_step */
     mzv_plain **diagonal; /* n_giant * n_baby, owned by whoever made this */
 } mzv_bsgs;
 
@@ -37,7 +38,8 @@ typedef struct mzv_evaluator_ops {
     size_t (*cipher_words)(const mzv_evaluator *ev, uint32_t level);
     mzv_status (*plain_create)(mzv_plain **out, mzv_evaluator *ev, const mzv_complex *slots, uint32_t level,
                                double scale);
-    mzv_status (*copy)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    /* Entries first .. of a's batch, as many as out has. */
+    mzv_status (*copy)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first);
     mzv_status (*add)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b);
     mzv_status (*sub)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b);
     mzv_status (*add_const)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, mzv_complex c);
@@ -56,15 +58,15 @@ typedef struct mzv_evaluator_ops {
                              uint32_t n);
     mzv_status (*conjugate)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
     mzv_status (*linear)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
-    mzv_status (*linear_split)(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
-                               const mzv_bsgs *t);
+    mzv_status (*linear_split)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
     mzv_status (*mod_raise)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
 } mzv_evaluator_ops;
 
 /* Brings a ciphertext back up: what circuits deeper than the chain ask for (circuit/circuit.h). */
 typedef struct mzv_refresh {
     /* out = a at out_level, out_level + 1 limbs of room and a's batch; a is at in_level or above. */
-    mzv_status (*run)(const struct mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    mzv_status (*run)(const struct mzv_refresh *self, mzv_evaluator *ev, mzv_cipher *out,
+                      const mzv_cipher *a);
     uint32_t in_level, out_level;
     double magnitude; /* largest |slot| that may be refreshed */
 } mzv_refresh;
@@ -92,15 +94,18 @@ void mzv_ev_release(mzv_evaluator *ev, size_t mark);
 mzv_status mzv_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                       const mzv_bsgs *t) MZV_MUST_CHECK;
 
-/* out[0] = T + conj(T), out[1] = -i (T - conj(T)): twice the real and the imaginary parts of the transform T of
- * a, each with the noise of one division: the conjugation happens modulo Q P. Keys: those of mzv_linear, and
- * conjugation at t->level. The outputs are distinct and not a. */
-mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *const out[2], const mzv_cipher *a,
+/* out = T + conj(T), and behind it, where out has twice the batch of a, -i (T - conj(T)): twice the real and
+ * the imaginary parts of the transform T of a, each with the noise of one division: the conjugation happens
+ * modulo Q P. Keys: those of mzv_linear, and conjugation at t->level. out is not a. */
+mzv_status mzv_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                             const mzv_bsgs *t) MZV_MUST_CHECK;
 
-/* out, at the highest level L: the polynomial of a with its coefficients, integers modulo q_0, read as integers
- * in (-q_0/2, q_0/2): S_0 m + q_0 I for the polynomial m of a's slots, at scale S_L. I is a sum of a sparse
- * secret's 32 + 1 parts; clear draws it so. a at level 0, out is not a. Keys: mzv_request_sparse.
+/* out = entries first .. first + m - 1 of a's batch, m that of out, which is not a. */
+mzv_status mzv_slice(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t first) MZV_MUST_CHECK;
+
+/* out, at the highest level L: the polynomial of a with its coefficients, integers modulo q_0, read as
+ * integers in (-q_0/2, q_0/2): S_0 m + q_0 I for the polynomial m of a's slots, at scale S_L. I is a sum of a
+ * sparse secret's 32 + 1 parts; clear draws it so. a at level 0, out is not a. Keys: mzv_request_sparse.
  * MZV_ERR_PARAMS: a chain without bootstrapping. */
 mzv_status mzv_mod_raise(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 

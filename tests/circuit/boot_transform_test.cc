@@ -183,15 +183,18 @@ TEST(BootTransform, FactorsOfTheInput) {
 TEST(BootTransform, SplitGivesTwiceBothParts) {
     const Pair pair(n);
     OnClear machine(spec_of(MZV_COEFF_TO_SLOT, n, 3));
-    mzv_cipher *const out[2] = { machine.m.empty(3), machine.m.empty(3) };
+    mzv_cipher *const out = machine.m.empty(3, 2), *const real = machine.m.empty(3);
     ASSERT_EQ(mzv_boot_transform_split(machine.m.ev, out, machine.m.put(pair.slots, 3), &machine.t), MZV_OK);
+    ASSERT_EQ(mzv_boot_transform_split(machine.m.ev, real, machine.m.put(pair.slots, 3), &machine.t), MZV_OK);
     Slots re(n), im(n);
     for (uint32_t i = 0; i < n; i++) {
         re[i] = 2 * pair.coeffs[i].real();
         im[i] = 2 * pair.coeffs[i].imag();
     }
-    expect_same(machine.m.get(out[0]), re, n, 3);
-    expect_same(machine.m.get(out[1]), im, n, 3);
+    const Slots both = machine.m.get(out);
+    expect_same(Slots(both.begin(), both.begin() + n), re, n, 3);
+    expect_same(Slots(both.begin() + n, both.end()), im, n, 3);
+    expect_same(machine.m.get(real), re, n, 3);
 }
 
 // One transform on ckks as its noise model says.

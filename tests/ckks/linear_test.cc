@@ -199,9 +199,13 @@ TEST_F(Linear, SplitsRealAndImaginaryParts) {
                 Transform t;
                 t.make(own, shape, level, false);
                 const Slots x = random_slots(batch * n, 3);
-                const auto a = encrypted(x, level), re = cipher(level, batch), im = cipher(level, batch);
-                mzv_cipher *const out[2] = { re.get(), im.get() };
-                EVAL_OK(mzv_linear_split(own, out, a.get(), &t.t));
+                const auto a = encrypted(x, level), re = cipher(level, batch), im = cipher(level, batch),
+                           alone = cipher(level, batch), out = cipher(level, 2 * batch);
+                EVAL_OK(mzv_linear_split(own, out.get(), a.get(), &t.t));
+                EVAL_OK(mzv_linear_split(own, alone.get(), a.get(), &t.t)); // real parts
+                EVAL_OK(mzv_slice(own, re.get(), out.get(), 0));
+                EVAL_OK(mzv_slice(own, im.get(), out.get(), batch));
+                EXPECT_EQ(decrypted(alone.get()), decrypted(re.get()));
                 Slots whole = each(x, x, n, [&](const Slots &v, const Slots &) { return t.applied(v); });
                 Slots real(whole.size()), imaginary(whole.size());
                 for (size_t i = 0; i < whole.size(); i++) {
@@ -210,9 +214,12 @@ TEST_F(Linear, SplitsRealAndImaginaryParts) {
                 }
                 expect_near(decrypted(re.get()), real, 2 * deviation(t, level), "real parts");
                 expect_near(decrypted(im.get()), imaginary, 2 * deviation(t, level), "imaginary parts");
-                EXPECT_EQ(mzv_linear_split(own, out, re.get(), &t.t), MZV_ERR_LEVEL);
-                mzv_cipher *const same[2] = { re.get(), re.get() };
-                EXPECT_EQ(mzv_linear_split(own, same, a.get(), &t.t), MZV_ERR_ARGUMENT);
+                EXPECT_EQ(mzv_linear_split(own, out.get(), re.get(), &t.t), MZV_ERR_LEVEL);
+                EXPECT_EQ(mzv_linear_split(own, a.get(), a.get(), &t.t), MZV_ERR_ARGUMENT);
+                const auto three = cipher(level, 3 * batch);
+                EXPECT_EQ(mzv_linear_split(own, three.get(), a.get(), &t.t), MZV_ERR_ARGUMENT);
+                EXPECT_EQ(mzv_slice(own, re.get(), out.get(), batch + 1), MZV_ERR_ARGUMENT);
+                EXPECT_EQ(mzv_slice(own, out.get(), out.get(), 0), MZV_ERR_ARGUMENT);
             }
             mzv_evaluator_destroy(own);
             mzv_keys_destroy(own_keys);
