@@ -14,6 +14,8 @@
 /* Blocks that are read side by side, all at multiples of a large power of two, would share the lines of one
  * set of the caches: those of scratch lie PAD_WORDS further apart. */
 #define PAD_WORDS 40
+/* Words of a block that all sums take together: those of eight rotations fit the first-level cache. */
+#define SLICE 256
 
 /* What all rows share. */
 typedef struct sums {
@@ -41,6 +43,7 @@ typedef struct room {
     bool *started;        /* of each sum: it has a term */
 } room;
 
+static size_t slice_words(const sums *c) { return c->block < SLICE ? c->block : SLICE; }
 static size_t row_words(const sums *c) { return (size_t)1 << c->s->log_n; }
 static size_t padding(const sums *c) { return c->block < MZV_CPU_BLOCK ? 0 : PAD_WORDS; }
 static size_t block_pitch(const sums *c) { return c->block + padding(c); }
@@ -139,7 +142,7 @@ static void add_to_sum(const sums *c, const room *m, const part *p, uint32_t g, 
             w[n_terms] = weight->rows + row * row_words(c) + at;
         } else {
             prime->kernels->repeat(repeated, weight->rows + ((row * row_words(c) + at) >> weight->log_repeat),
-                                   weight->log_repeat, c->block);
+                                   weight->log_repeat, slice_words(c));
             w[n_terms] = repeated;
         }
         rotation[n_terms++] = k;
@@ -150,9 +153,10 @@ static void add_to_sum(const sums *c, const room *m, const part *p, uint32_t g, 
         };
         for (uint32_t t = 0; t < 2; t++) {
             products.r[t] = mzv_cpu_row(c->r[2 * (size_t)g + t], b, row, c->s->log_n) + at;
-            for (uint32_t i = 0; i < n_terms; i++) u[t][i] = rotated_block(c, m, rotation[i], b, t);
+            for (uint32_t i = 0; i < n_terms; i++)
+                u[t][i] = rotated_block(c, m, rotation[i], b, t) + (at & (c->block - 1));
         }
-        prime->kernels->sum_products(&products, c->block, prime);
+        prime->kernels->sum_products(&products, slice_words(c), prime);
     }
 }
 
@@ -160,14 +164,16 @@ static void add_to_sum(const sums *c, const room *m, const part *p, uint32_t g, 
 static void run_part(const sums *c, room *m, const part *p, uint32_t row) {
     lift_weights(c, m, p, row);
     for (size_t at = 0; at < row_words(c); at += c->block) {
-        const uint64_t *lifted = m->lifted;
         for (uint32_t k = 0; k < p->n_rotations; k++)
             for (uint32_t b = 0; b < c->batch; b++) {
                 uint64_t *const u[2] = { rotated_block(c, m, k, b, 0), rotated_block(c, m, k, b, 1) };
                 rotate_block(c, m, u, p->first_rotation + k, row, b, at);
             }
-        for (uint32_t g = p->first_sum; g < p->first_sum + p->n_sums; g++)
-            add_to_sum(c, m, p, g, row, at, &lifted);
+        for (size_t slice = at; slice < at + c->block; slice += slice_words(c)) {
+            const uint64_t *lifted = m->lifted;
+            for (uint32_t g = p->first_sum; g < p->first_sum + p->n_sums; g++)
+                add_to_sum(c, m, p, g, row, slice, &lifted);
+        }
     }
     for (uint32_t g = p->first_sum; g < p->first_sum + p->n_sums; g++)
         for (uint32_t i = p->first_rotation; i < p->first_rotation + p->n_rotations; i++)
