@@ -88,6 +88,7 @@ typedef struct mzv_switch {
     const mzv_cpoly *digits; /* those of d, lifted by mod_up, where they are kept (hoisting); or NULL */
     const mzv_cpoly *add;    /* 2, in the basis of d or of the key; without a base: zero; or NULL */
     uint32_t galois;         /* the automorphism that comes last; 1: none */
+    bool accumulate;         /* the result is added to what is in r */
 } mzv_switch;
 
 /* Rows of N words that a key switch may take of the scratch for its threads, beside what its composition
@@ -217,10 +218,10 @@ struct mzv_backend_ops {
      * rotate-and-sum, the fused slot folding. */
     mzv_status (*fold)(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const mzv_cpoly *const *key,
                        const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
-    /* r[t] = sigma((sum_j up(d_j) . key[2*j+t] + A[t]) / D), d_j the digits of d, sigma: X -> X^galois, D the
-     * product of the primes of the key that r lacks, which has all special ones or none; A[t] = P add[t], or
-     * add[t] itself where it has the special primes: ModUp, the inner product and ModDown in one [HK20], or
-     * the first two where r has all primes. */
+    /* r[t] = (or +=) sigma((sum_j up(d_j) . key[2*j+t] + A[t]) / D), d_j the digits of d, sigma: X ->
+     * X^galois, D the product of the primes of the key that r lacks, which has all special ones or none; A[t]
+     * = P add[t], or add[t] itself where it has the special primes: ModUp, the inner product and ModDown in
+     * one [HK20], or the first two where r has all primes. */
     mzv_status (*key_switch)(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
     /* r[2*g+t] = (or +=) sum_i w[g*n_rotations+i] . u_i[t], u_i as in mzv_rotations. Temporaries: those of
      * its composition, or as many, and N/16 words for each rotation. */

@@ -308,6 +308,7 @@ static mzv_status check_switched(mzv_stream *s, mzv_poly r, mzv_cpoly d, mzv_bas
 static mzv_status check_switch(mzv_stream *s, mzv_poly r, mzv_cpoly d, const mzv_switch *with) {
     const mzv_basis extended = { with->key[0].basis.n_p, d.basis.q_first, d.basis.n_q };
     MZV_TRY(check_switched(s, r, d, extended));
+    if (with->accumulate) MZV_TRY(check_inout(s, "key_switch", r));
     MZV_TRY(check_inputs_in(s, "key", r, extended, with->key, 0, 2 * with->n_digits));
     if (with->digits != NULL)
         MZV_TRY(check_inputs_in(s, "digit", r, extended, with->digits, 0, with->n_digits));

@@ -94,6 +94,19 @@ done:
     return status;
 }
 
+/* r += sigma(sum / D). */
+static mzv_status divide_turn_and_add(mzv_stream *s, mzv_poly r, mzv_cpoly sum, uint32_t galois) {
+    const size_t mark = mzv_mark(s);
+    mzv_status status;
+    mzv_poly row;
+    MZV_TRY(mzv_take(s, &row, r.batch, r.basis));
+    MZV_TRY_GOTO(divide_and_turn(s, row, sum, galois), done);
+    status = mzv_poly_add(s, r, mzv_view(r), mzv_view(row));
+done:
+    mzv_release(s, mark);
+    return status;
+}
+
 /* In scratch that the caller gives back. */
 static mzv_status switch_in_scratch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with) {
     const mzv_basis extended = with->key[0].basis;
@@ -114,7 +127,8 @@ static mzv_status switch_in_scratch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, c
         if (with->add != NULL && with->add[t].base != NULL)
             MZV_TRY(with->add[t].basis.n_p == 0 ? add_times_special(s, sum[t], with->add[t])
                                                 : mzv_poly_add(s, sum[t], mzv_view(sum[t]), with->add[t]));
-        MZV_TRY(divide_and_turn(s, r[t], mzv_view(sum[t]), with->galois));
+        MZV_TRY(with->accumulate ? divide_turn_and_add(s, r[t], mzv_view(sum[t]), with->galois)
+                                 : divide_and_turn(s, r[t], mzv_view(sum[t]), with->galois));
     }
     return MZV_OK;
 }

@@ -136,8 +136,8 @@ static mzv_status add_diagonal(linear *l, pair *sum, uint32_t giant, uint32_t ba
     return MZV_OK;
 }
 
-/* r = sigma(sum) modulo Q P: part 1 is divided by P, cut into digits and switched; part 0 stays. */
-static mzv_status turn(linear *l, mzv_poly r[2], const pair *sum, uint32_t galois) {
+/* r = (or +=) sigma(sum) modulo Q P: part 1 is divided by P, cut into digits and switched; part 0 stays. */
+static mzv_status turn(linear *l, mzv_poly r[2], const pair *sum, uint32_t galois, bool accumulate) {
     mzv_stream *s = l->ck->ev.stream;
     const size_t mark = mzv_mark(s);
     const mzv_ksk *key = NULL;
@@ -146,19 +146,23 @@ static mzv_status turn(linear *l, mzv_poly r[2], const pair *sum, uint32_t galoi
     MZV_TRY(mzv_take(s, &second, l->a->batch, mzv_basis_q(l->a->level)));
     MZV_TRY(mzv_poly_mod_down(s, second, mzv_view(sum->part[1])));
     const mzv_cpoly add[2] = { mzv_view(sum->part[0]), { .base = NULL } };
-    MZV_TRY(mzv_keyswitch(s, r, mzv_view(second), key, (mzv_switch) { .add = add, .galois = galois }));
+    const mzv_switch with = { .add = add, .galois = galois, .accumulate = accumulate };
+    MZV_TRY(mzv_keyswitch(s, r, mzv_view(second), key, with));
     mzv_release(s, mark);
     return MZV_OK;
 }
 
-/* sum = rot_giant(sum) in the place of `other`, and the other way round. */
-static mzv_status giant_step(linear *l, pair *sum, pair *other) {
-    if (giant_galois(l) == 1) return MZV_OK;
-    MZV_TRY(turn(l, other->part, sum, giant_galois(l)));
-    const pair swap = *other;
-    *other = *sum;
-    *sum = swap;
-    sum->empty = false;
+/* sum = more + rot_giant(sum), in the place of `more`. */
+static mzv_status giant_step(linear *l, pair *sum, pair more) {
+    mzv_stream *s = l->ck->ev.stream;
+    if (giant_galois(l) == 1) {
+        for (uint32_t t = 0; t < 2 && !more.empty; t++)
+            MZV_TRY(mzv_poly_add(s, sum->part[t], mzv_view(sum->part[t]), mzv_view(more.part[t])));
+        return MZV_OK;
+    }
+    MZV_TRY(turn(l, more.part, sum, giant_galois(l), !more.empty));
+    more.empty = false;
+    *sum = more;
     return MZV_OK;
 }
 
@@ -191,7 +195,7 @@ static mzv_status split(linear *l, const pair *sum) {
     pair both, turned;
     MZV_TRY(take_pair(l, &both));
     MZV_TRY(take_pair(l, &turned));
-    MZV_TRY(turn(l, turned.part, sum, conjugation(l)));
+    MZV_TRY(turn(l, turned.part, sum, conjugation(l), false));
     for (uint32_t t = 0; t < 2; t++)
         MZV_TRY(mzv_poly_add(s, both.part[t], mzv_view(turned.part[t]), mzv_view(sum->part[t])));
     MZV_TRY(divide(l, 0, both.part));
@@ -237,10 +241,10 @@ static mzv_status run_keeping_babies(linear *l, bool any_moves) {
         MZV_TRY(baby_step(l, &u, b));
     }
     mzv_release(s, mark);
-    pair other = sum;
-    if (l->n_giant > 1) MZV_TRY(take_pair(l, &other));
+    pair room[2] = { sum, sum }; /* Horner's scheme goes from one to the other */
+    if (l->n_giant > 1) MZV_TRY(take_pair(l, &room[1]));
     for (uint32_t g = l->n_giant; g-- > 0;) {
-        if (g + 1 < l->n_giant) MZV_TRY(giant_step(l, &sum, &other));
+        if (g + 1 < l->n_giant) MZV_TRY(giant_step(l, &sum, room[(l->n_giant - 1 - g) % 2]));
         MZV_TRY(add_giant(l, &sum, g));
     }
     return finish(l, &sum);
@@ -328,14 +332,11 @@ static mzv_status run_keeping_giants(linear *l) {
     const size_t mark = mzv_mark(s);
     MZV_TRY(sum_all_giants(l));
     mzv_release(s, mark);
-    pair sum = pair_at(l, l->n_giant - 1), other = sum;
-    if (l->n_giant > 1) MZV_TRY(take_pair(l, &other));
+    pair sum = pair_at(l, l->n_giant - 1);
     for (uint32_t g = l->n_giant - 1; g-- > 0;) {
-        MZV_TRY(giant_step(l, &sum, &other));
-        if (!has_before(l->t, g, l->t->n_baby)) continue;
-        const pair more = pair_at(l, g);
-        for (uint32_t t = 0; t < 2; t++)
-            MZV_TRY(mzv_poly_add(s, sum.part[t], mzv_view(sum.part[t]), mzv_view(more.part[t])));
+        pair more = pair_at(l, g);
+        more.empty = !has_before(l->t, g, l->t->n_baby);
+        MZV_TRY(giant_step(l, &sum, more));
     }
     return finish(l, &sum);
 }

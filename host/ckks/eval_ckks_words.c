@@ -161,7 +161,7 @@ static tally linear(const mzv_shape *s, const mzv_bsgs *transform) {
     mod_up(&t, s);
     if (!keeps_babies) borrow(&t, 4 * rows_qp(s) + s->level + 1 + s->n_special + 2); /* rotation_sums */
     t.used = mark;
-    if (n_giant > 1) take(&t, 2 * rows_qp(s));
+    if (keeps_babies && n_giant > 1) take(&t, 2 * rows_qp(s));
     if (keeps_babies) diagonal(&t, s);
     if (n_giant > 1) turn(&t, s);
     change_basis(&t, s, s->n_special + 1);

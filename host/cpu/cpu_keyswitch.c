@@ -99,9 +99,16 @@ static void multiply_row(const key_switch *k, uint64_t *const to[2], uint32_t ro
     }
 }
 
-/* r[t] = sigma(a), one row. */
+/* Whether results go to memory by way of a row of scratch: where they are turned or added. */
+static bool by_way(const key_switch *k) { return k->with->galois != 1 || k->with->accumulate; }
+
+/* r = (or +=) sigma(a), one row. */
 static void turn(const key_switch *k, uint64_t *r, const uint64_t *a, const mzv_cpu_prime *prime) {
-    prime->kernels->permute(r, a, &k->permutation, mzv_cpu_all_lines(k->s->log_n), false, prime);
+    if (k->with->galois == 1)
+        prime->kernels->binary[MZV_CPU_ADD](r, r, a, row_words(k), prime);
+    else
+        prime->kernels->permute(r, a, &k->permutation, mzv_cpu_all_lines(k->s->log_n), k->with->accumulate,
+                                prime);
 }
 
 /* Where the row lies among those that are dropped, or -1. */
@@ -121,7 +128,7 @@ static void sum_row(const key_switch *k, uint32_t row, uint32_t b) {
         const uint32_t prime = mzv_prime_index(k->s->chain, k->extended, row);
         const uint32_t at = (uint32_t)mzv_cpu_row_of(k->s->chain, k->r[0].basis, prime);
         const bool divides = k->division->source.n != 0;
-        for (uint32_t t = 0; t < 2 && (divides || k->with->galois == 1); t++)
+        for (uint32_t t = 0; t < 2 && (divides || !by_way(k)); t++)
             to[t] = divides ? mzv_cpu_row(k->kept, t * k->batch + b, at, log_n)
                             : mzv_cpu_row(k->r[t], b, at, log_n);
     }
@@ -142,7 +149,7 @@ static void divide_row(const key_switch *k, mzv_poly x, uint32_t i, uint32_t t, 
     const uint32_t log_n = k->s->log_n, row = c->target.row[i], number = t * k->batch + b;
     const uint64_t *kept = mzv_cpu_row(k->kept, number, row, log_n);
     uint64_t *from = mzv_cpu_row(x, number, row, log_n), *r = mzv_cpu_row(k->r[t], b, row, log_n);
-    if (k->with->galois == 1) {
+    if (!by_way(k)) {
         prime->kernels->finish_row(r, from, kept, c->product_inverse[i], prime);
         return;
     }

@@ -271,7 +271,7 @@ TEST_P(Operations, KeySwitchWithTheGadgetIsTheIdentity) {
     const mzv_cpoly add[2] = { mzv_view(b), mzv_view(d) };
     const size_t mark = mzv_mark(s_);
     for (const mzv_cpoly *kept : { (const mzv_cpoly *)nullptr, (const mzv_cpoly *)digits.data() }) {
-        mzv_switch with = { key.data(), 2, kept, nullptr, 1 };
+        mzv_switch with = { key.data(), 2, kept, nullptr, 1, false };
         ASSERT_EQ(mzv_poly_key_switch(s_, r, mzv_view(d), &with), MZV_OK) << mzv_last_error();
         expect_words(r[0], d.base);
         for (size_t w = 0; w < 4 * n_; w++) ASSERT_EQ(r[1].base[w], 0u);
@@ -283,7 +283,7 @@ TEST_P(Operations, KeySwitchWithTheGadgetIsTheIdentity) {
         ASSERT_EQ(mzv_poly_sub(s_, r[0], mzv_view(r[0]), mzv_view(r[1])), MZV_OK);
         ASSERT_EQ(mzv_poly_automorphism(s_, e, mzv_view(b), 5), MZV_OK);
         expect_words(r[0], e.base);
-        with = { key.data(), 2, kept, nullptr, 1 };
+        with = { key.data(), 2, kept, nullptr, 1, false };
         ASSERT_EQ(mzv_poly_key_switch(s_, low, mzv_view(d), &with), MZV_OK) << mzv_last_error();
         const mzv_poly rescaled = { e.base, e.stride, 1, { 0, 0, 3 } };
         ASSERT_EQ(mzv_poly_mod_down(s_, rescaled, mzv_view(d)), MZV_OK);

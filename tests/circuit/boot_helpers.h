@@ -136,12 +136,19 @@ inline mzv_boot_precision predicted(const mzv_params &params, const mzv_boot_spe
     return { -std::log2(mean), worst_bits };
 }
 
-/* Within two bits each way of what mzv_boot_predict says. */
+/* Slots first, a coefficient with I = 6 has the noise of 500 divisions against 43
+ * (docs/bootstrapping.md), 3.5 bits: by chance few slots have one, in the run or in the prediction. One of
+ * 2000 is such. */
+inline double worst_tolerance(const mzv_boot_spec &s, uint32_t n_slots) {
+    return s.order == MZV_BOOT_SLOTS_FIRST && s.iterations < 2 && n_slots < 4000 ? 2 + 3.5 : 2;
+}
+
+/* Within two bits each way of what mzv_boot_predict says. n_slots: different ones, of all messages. */
 inline void expect_predicted(const Error &e, const mzv_params &params, const mzv_boot_spec &spec,
-                             uint32_t n_messages = 1) {
+                             uint32_t n_messages = 1, uint32_t n_slots = UINT32_MAX) {
     const mzv_boot_precision p = predicted(params, spec, n_messages);
     EXPECT_NEAR(e.mean_bits(), p.mean_bits, 2) << name_of(spec);
-    EXPECT_NEAR(e.worst_bits(), p.worst_bits, 2) << name_of(spec);
+    EXPECT_NEAR(e.worst_bits(), p.worst_bits, worst_tolerance(spec, n_slots)) << name_of(spec);
     printf("    %s: mean %.2f bits (predicted %.2f), worst %.2f (%.2f)\n", name_of(spec).c_str(),
            e.mean_bits(), p.mean_bits, e.worst_bits(), p.worst_bits);
 }

@@ -43,7 +43,7 @@ void expect_as_predicted(const mzv_boot_spec &s, uint32_t batch) {
     b.ckks(p, s, batch);
     ASSERT_NE(b.boot, nullptr) << name_of(s);
     const Slots z = messages(s, batch, 3);
-    expect_predicted(compare(b.refreshed(z), z), p, s, batch);
+    expect_predicted(compare(b.refreshed(z), z), p, s, batch, batch * period(s));
 }
 
 TEST(Boot, FullSlotsAsPredicted) {

@@ -89,7 +89,7 @@ class KeySwitch : public Ckks {
             EVAL_OK(mzv_poly_copy(s, from, secret_rows));
             EVAL_OK(mzv_poly_automorphism(s, to, secret_rows, static_cast<uint32_t>(inverse % (4 * n))));
         }
-        EVAL_OK(mzv_keyswitch(s, r, mzv_view(d), key, { nullptr, 0, nullptr, nullptr, 1 }));
+        EVAL_OK(mzv_keyswitch(s, r, mzv_view(d), key, { nullptr, 0, nullptr, nullptr, 1, false }));
         measure(&deviation, r, mzv_view(d), mzv_view(from), mzv_view(to));
         // Coefficients are sums of many terms: N of them show the deviation to 1/sqrt(2N) = 0.022; seven of
         // those, and as much for the secret's own norm.
@@ -138,7 +138,7 @@ TEST_F(KeySwitch, ComposedEqualsItsSteps) {
         EVAL_OK(mzv_take(s, &steps[t], 2, mzv_basis_q(3)));
         EVAL_OK(mzv_take(s, &acc[t], 2, mzv_basis_qp(params.n_special, 3)));
     }
-    EVAL_OK(mzv_keyswitch(s, r, mzv_view(d), key, { nullptr, 0, nullptr, nullptr, 1 }));
+    EVAL_OK(mzv_keyswitch(s, r, mzv_view(d), key, { nullptr, 0, nullptr, nullptr, 1, false }));
     EVAL_OK(mzv_keyswitch_mod_up(s, &digits, mzv_view(d), params.n_special));
     EXPECT_EQ(digits.n, 2u);
     EVAL_OK(mzv_keyswitch_product(s, acc, &digits, key));

@@ -215,31 +215,40 @@ struct Switch {
     bool extended, kept_digits;
     uint32_t galois;
     enum { kNothing, kBoth, kFirst, kExtended } adds;
+    bool accumulates = false;
 };
 
 mzv_status run_key_switch(mzv_stream *s, Arena &m, const Switch &c, uint32_t batch, uint32_t other) {
     const uint16_t n_digits = (c.level + 2) / 3, left = c.level - c.drop;
     const mzv_basis key_basis = { 3, 0, c.level }, q = { 0, 0, c.level }, low = { 0, 0, left };
     const mzv_basis to = c.extended ? key_basis : low, added = c.adds == Switch::kExtended ? key_basis : q;
-    mzv_poly r[2] = { m.out(batch, to), m.out(batch, to) };
+    mzv_poly r[2] = { m.in(batch, to), m.in(batch, to) };
     const mzv_cpoly d = m.cin(other, q);
     std::vector<mzv_cpoly> key, digits, add;
     for (uint32_t j = 0; j < 2u * n_digits; j++) key.push_back(m.cin(1, key_basis));
     for (uint32_t j = 0; c.kept_digits && j < n_digits; j++) digits.push_back(m.cin(batch, key_basis));
     for (uint32_t t = 0; t < 2; t++) add.push_back(m.cin(batch, added));
     if (c.adds == Switch::kFirst) add[1].base = nullptr;
-    const mzv_switch with = { key.data(), n_digits, c.kept_digits ? digits.data() : nullptr,
-                              c.adds == Switch::kNothing ? nullptr : add.data(), c.galois };
+    const mzv_switch with = { key.data(),
+                              n_digits,
+                              c.kept_digits ? digits.data() : nullptr,
+                              c.adds == Switch::kNothing ? nullptr : add.data(),
+                              c.galois,
+                              c.accumulates };
     return mzv_poly_key_switch(s, r, d, &with);
 }
 
 void add_key_switches(std::vector<Named> *list, uint16_t level, uint32_t batch, uint32_t other) {
-    const Switch all[] = {
-        { level, 0, false, false, 1, Switch::kNothing }, { level, 0, false, false, 5, Switch::kFirst },
-        { level, 1, false, false, 1, Switch::kBoth },    { level, 2, false, true, 3, Switch::kExtended },
-        { level, 0, true, false, 5, Switch::kExtended }, { level, 0, true, true, 1, Switch::kBoth },
-        { level, 0, true, false, 1, Switch::kFirst }
-    };
+    const Switch all[] = { { level, 0, false, false, 1, Switch::kNothing },
+                           { level, 0, false, false, 5, Switch::kFirst },
+                           { level, 1, false, false, 1, Switch::kBoth },
+                           { level, 2, false, true, 3, Switch::kExtended },
+                           { level, 0, true, false, 5, Switch::kExtended },
+                           { level, 0, true, true, 1, Switch::kBoth },
+                           { level, 0, true, false, 3, Switch::kFirst, true },
+                           { level, 0, true, false, 1, Switch::kNothing, true },
+                           { level, 1, false, false, 5, Switch::kBoth, true },
+                           { level, 0, false, false, 1, Switch::kFirst, true } };
     for (const Switch &c : all)
         if (c.drop < level)
             list->push_back({ "key_switch", [=](mzv_stream *s, Arena &m) {

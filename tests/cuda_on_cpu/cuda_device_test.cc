@@ -183,7 +183,7 @@ struct Scenario {
         mzv_poly r[3] = { one, one, one };
         for (int t = 0; t < 3; t++) r[t].base += (2 + 2 * t) * kN;
         const uint32_t galois = 3;
-        const mzv_switch with = { x, 1, nullptr, nullptr, galois };
+        const mzv_switch with = { x, 1, nullptr, nullptr, galois, false };
         const mzv_poly low[2] = { { r[0].base, kN, 1, { 0, 0, 1 } }, { r[1].base, kN, 1, { 0, 0, 1 } } };
         mzv_poly out[2] = { low[0], low[1] };
         const mzv_cpoly d = { words + kN, kN, 1, { 0, 0, 1 } };

@@ -254,7 +254,7 @@ mzv_status run(mzv_stream *s, mzv_poly *r, bool cuda, const Case &c, const Opera
     const std::vector<mzv_cpoly> key = o.key.views(cuda), digits = o.digits.views(cuda),
                                  add = o.add.views(cuda);
     const mzv_switch with = { key.data(), o.n_digits, c.kept_digits ? digits.data() : nullptr,
-                              c.adds ? add.data() : nullptr, c.galois };
+                              c.adds ? add.data() : nullptr, c.galois, false };
     return mzv_poly_key_switch(s, r, mzv_view(cuda ? o.d.cuda : o.d.cpu), &with);
 }
 
