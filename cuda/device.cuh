@@ -76,12 +76,13 @@ mzv_status forward_columns(mzv_stream *s, Target r, Source a, bool lifts, const 
 /* To residues; also copies rows `copied` of `extra` to r. */
 mzv_status forward_rows(mzv_stream *s, Target r, const Rows &rows, const Rows &copied, Source extra,
                         uint32_t batch) MZV_MUST_CHECK;
-/* r[h] = sigma(scale a[h] - x), in residues, sigma: X -> X^galois. */
+/* r[h] = (or +=) sigma(scale a[h] - x), in residues, sigma: X -> X^galois. */
 struct Finish {
     Source x; /* polynomial h * batch + b: words before the pass, in rows dst */
     Target r[2];
     Source a[2]; /* residues, in rows src */
     uint32_t n_halves, galois;
+    bool accumulates;
     Rows rows;
     Factors scale;
 };

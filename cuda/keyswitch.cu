@@ -5,8 +5,9 @@
  *      dropped go straight on into the inverse pass along the rows;
  *   4. strips: what is dropped, converted to the primes that stay;
  *   5. forward pass along the rows, the division, the automorphism on the way to memory.
- * Digits that are kept start at 3. */
+ * Digits that are kept start at 3; where r has all primes of the key 3 is the last. */
 #include "pass.cuh"
+#include "permute.cuh"
 #include "strip.cuh"
 #include "backend/fused.h"
 
@@ -17,15 +18,19 @@ namespace {
 constexpr uint32_t kSettleEvery = 8; /* products: see times in Fp64Arith; 8 of 0.63 p and 0.5 p before */
 
 struct KeyArgs {
-    Target kept, dropped; /* polynomial t * batch + b: residues, words after the inverse pass */
+    Target kept[2]; /* residues of half t; they are results where nothing is dropped */
+    Target dropped; /* polynomial t * batch + b: words after the inverse pass */
     Source d;
     Source lifted; /* digit j at j * lifted_step: words before the forward pass */
     size_t lifted_step;
     Source digits[MZV_MAX_DIGITS]; /* of values, in place of d and lifted where they are kept */
-    Source key[2 * MZV_MAX_DIGITS], add[2];
+    Source key[2 * MZV_MAX_DIGITS];
+    Source add[2];         /* no base: zero */
+    bool adds_extended[2]; /* over the rows of P Q_l, as it is; else over those of Q_l, times P */
     const Prime *primes;
     uint32_t log_n, batch, n_digits, n_special;
-    bool has_digits, adds;
+    uint32_t inverse; /* of galois modulo 2N, for results */
+    bool has_digits, accumulates;
     uint64_t is_dropped; /* bit i: row i */
     Rows rows;           /* of P Q_l; dst: the row in `kept` or `dropped` */
     Factors special;     /* P modulo the primes */
@@ -72,20 +77,30 @@ __device__ __forceinline__ void add_products(const A &arith, typename A::Word (&
     }
 }
 
-/* sum + P add, to memory. */
+/* sum += A[t] */
+template <class A>
+__device__ __forceinline__ void add_other(const A &arith, typename A::Word (&sum)[Row::kWords],
+                                          const KeyArgs &args, uint32_t t, uint32_t b, const RowPlace &at) {
+    const uint32_t i = blockIdx.y;
+    const Source &add = args.add[t];
+    if (add.base == nullptr || (!args.adds_extended[t] && i < args.n_special)) return;
+    const uint32_t row = args.adds_extended[t] ? i : i - args.n_special;
+    const uint64_t *a = add.base + row_start(add.stride, b, row, args.log_n);
+    const typename A::Word special = arith.constant(args.special.f[i].w);
+#pragma unroll
+    for (int u = 0; u < Row::kWords; u++) {
+        const typename A::Word x = arith.load(a[at.word(u)]);
+        sum[u] = arith.plus(sum[u], args.adds_extended[t] ? x : arith.times(x, special));
+    }
+}
+
+/* sum + A[t], to memory. */
 template <class A>
 __device__ __forceinline__ void store_sum(const A &arith, typename A::Word (&sum)[Row::kWords],
                                           const KeyArgs &args, const Prime &m, uint32_t t, uint32_t b,
                                           const RowPlace &at, typename A::Word *shared) {
     const uint32_t i = blockIdx.y, number = t * args.batch + b, row = args.rows.dst[i];
-    if (args.adds && i >= args.n_special) {
-        const typename A::Word special = arith.constant(args.special.f[i].w);
-        const uint64_t *a =
-            args.add[t].base + row_start(args.add[t].stride, b, i - args.n_special, args.log_n);
-#pragma unroll
-        for (int u = 0; u < Row::kWords; u++)
-            sum[u] = arith.plus(sum[u], arith.times(arith.load(a[at.word(u)]), special));
-    }
+    add_other(arith, sum, args, t, b, at);
     if (args.is_dropped >> i & 1) {
         uint64_t *r = args.dropped.base + row_start(args.dropped.stride, number, row, args.log_n);
 #pragma unroll
@@ -95,9 +110,13 @@ __device__ __forceinline__ void store_sum(const A &arith, typename A::Word (&sum
         for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = arith.pack(sum[u]);
         return;
     }
-    uint64_t *r = args.kept.base + row_start(args.kept.stride, number, row, args.log_n);
+    uint64_t *r = args.kept[t].base + row_start(args.kept[t].stride, b, row, args.log_n);
 #pragma unroll
-    for (int u = 0; u < Row::kWords; u++) r[at.word(u)] = arith.canonical(sum[u]);
+    for (int u = 0; u < Row::kWords; u++) {
+        uint64_t *to = r + permuted(at.word(u), args.log_n, args.inverse);
+        const uint64_t x = arith.canonical(sum[u]);
+        *to = args.accumulates ? add_mod(*to, x, m.p) : x;
+    }
 }
 
 /* The batch is innermost, so that its polynomials find twiddles and key in the caches. */
@@ -135,7 +154,7 @@ struct Switch {
     mzv_basis extended;
     uint32_t batch;
     Rows dropped; /* src: row modulo P Q_l, dst: 0, 1, ... */
-    Target kept, y, lifted;
+    Target kept[2], y, lifted;
     size_t lifted_step;
 };
 
@@ -169,13 +188,15 @@ mzv_status lift_digits(mzv_stream *s, Switch *k) {
 void fill_operands(KeyArgs *args, const Switch &k) {
     const mzv_switch &with = *k.with;
     args->has_digits = with.digits != nullptr;
-    args->adds = with.add != nullptr;
     args->d = source(k.d);
     for (uint32_t j = 0; j < with.n_digits; j++) {
         if (args->has_digits) args->digits[j] = source(with.digits[j]);
         for (uint32_t t = 0; t < 2; t++) args->key[2 * j + t] = source(with.key[2 * j + t]);
     }
-    for (uint32_t t = 0; args->adds && t < 2; t++) args->add[t] = source(with.add[t]);
+    for (uint32_t t = 0; with.add != nullptr && t < 2; t++) {
+        args->add[t] = source(with.add[t]);
+        args->adds_extended[t] = with.add[t].basis.n_p != 0;
+    }
 }
 
 /* Step 3. */
@@ -183,7 +204,9 @@ mzv_status multiply(mzv_stream *s, const Switch &k) {
     const mzv_cuda_tables &tables = tables_of(s);
     KeyArgs args = {};
     fill_operands(&args, k);
-    args.kept = k.kept;
+    for (uint32_t t = 0; t < 2; t++) args.kept[t] = k.kept[t];
+    args.inverse = odd_inverse(k.dropped.n == 0 ? k.with->galois : 1);
+    args.accumulates = k.dropped.n == 0 && k.with->accumulate;
     args.dropped = k.y;
     args.lifted = read(k.lifted);
     args.lifted_step = k.lifted_step;
@@ -219,23 +242,28 @@ mzv_status divide(mzv_stream *s, const Switch &k) {
     finish.x = read(x);
     for (uint32_t t = 0; t < 2; t++) {
         finish.r[t] = target(k.r[t]);
-        finish.a[t] = { k.kept.base + t * k.batch * k.kept.stride, k.kept.stride };
+        finish.a[t] = read(k.kept[t]);
     }
     finish.n_halves = 2;
     finish.galois = k.with->galois;
+    finish.accumulates = k.with->accumulate;
     finish.rows = to;
     finish.scale = products(tables, to, sources, mzv_cuda_range_inverse);
     return finish_rows(s, finish, k.batch);
 }
 
 mzv_status key_switch(mzv_stream *s, Switch *k) {
-    MZV_TRY(take_polys(s, &k->kept, 2 * k->batch, mzv_basis_size(k->r[0].basis)));
-    MZV_TRY(take_polys(s, &k->y, 2 * k->batch, k->dropped.n));
+    const bool divides = k->dropped.n != 0;
+    for (uint32_t t = 0; t < 2; t++) {
+        k->kept[t] = target(k->r[t]);
+        if (divides) MZV_TRY(take_polys(s, &k->kept[t], k->batch, mzv_basis_size(k->r[0].basis)));
+    }
+    if (divides) MZV_TRY(take_polys(s, &k->y, 2 * k->batch, k->dropped.n));
     const size_t mark = mzv_mark(s);
     if (k->with->digits == nullptr) MZV_TRY(lift_digits(s, k));
     MZV_TRY(multiply(s, *k));
     mzv_release(s, mark); /* the stream has passed the digits when it comes to what is taken next */
-    return divide(s, *k);
+    return divides ? divide(s, *k) : MZV_OK;
 }
 
 } // namespace
@@ -251,7 +279,8 @@ mzv_status mzv_cuda_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const 
     Rows kept, dropped;
     split_rows(tables_of(s), k.extended, r[0].basis, &kept, &dropped);
     k.dropped = packed(dropped);
-    if (!strip_fits(backend_of(s), k.dropped.n)) /* digits have no more sources */
+    const uint32_t n_special = k.extended.n_p, n_sources = k.dropped.n > n_special ? k.dropped.n : n_special;
+    if (!strip_fits(backend_of(s), n_sources)) /* digits have as many as there are special primes */
         return mzv_fused_key_switch(s, r, d, with);
     const size_t mark = mzv_mark(s);
     const mzv_status status = key_switch(s, &k);

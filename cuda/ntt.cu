@@ -175,8 +175,11 @@ __global__ __launch_bounds__(kRowThreads) void finish_rows_kernel(const __grid_c
     for (int u = 0; u < Row::kWords; u++)
         x[u] = arith.minus(arith.times(arith.load(a[at.word(u)]), scale), x[u]);
 #pragma unroll
-    for (int u = 0; u < Row::kWords; u++)
-        r[permuted(at.word(u), args.log_n, args.inverse)] = arith.canonical(x[u]);
+    for (int u = 0; u < Row::kWords; u++) {
+        uint64_t *to = r + permuted(at.word(u), args.log_n, args.inverse);
+        const uint64_t word = arith.canonical(x[u]);
+        *to = f.accumulates ? add_mod(*to, word, m.p) : word;
+    }
 }
 
 /* Threads of the kernels along columns: as many columns as 256 threads and 4096 words allow. */
@@ -210,13 +213,6 @@ mzv_status launch_columns(mzv_stream *s, ColumnArgs args, uint32_t batch) {
 template <bool kInverse> mzv_status columns(mzv_stream *s, const ColumnArgs &args, uint32_t batch) {
     return tables_of(s).fp64 ? launch_columns<Fp64Arith, kInverse, kMinLogColumn>(s, args, batch)
                              : launch_columns<IntegerArith, kInverse, kMinLogColumn>(s, args, batch);
-}
-
-/* x with x a = 1 mod 2^32, a odd: each step doubles the bits that hold. */
-uint32_t odd_inverse(uint32_t a) {
-    uint32_t x = a; /* 3 bits */
-    for (int i = 0; i < 4; i++) x *= 2 - a * x;
-    return x;
 }
 
 } // namespace

@@ -18,5 +18,12 @@ __device__ __forceinline__ uint32_t permuted(uint32_t k, uint32_t log_n, uint32_
     return bit_reverse((exponent >> 1) & ((1u << log_n) - 1), log_n);
 }
 
+/* x with x a = 1 mod 2^32, a odd: each step doubles the bits that hold. */
+inline uint32_t odd_inverse(uint32_t a) {
+    uint32_t x = a; /* 3 bits */
+    for (int i = 0; i < 4; i++) x *= 2 - a * x;
+    return x;
+}
+
 } // namespace mzv_cuda
 #endif

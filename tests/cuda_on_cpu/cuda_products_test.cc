@@ -225,11 +225,18 @@ TEST(CudaProducts, RotationSumsEqualScalar) {
     }
 }
 
-// One way to switch keys: K special primes, `level` limbs of d, `drop` of which r lacks.
+// What a key switch adds: nothing, polynomials in the basis of d, one for the first half only, in that of the
+// key.
+enum class Adds { kNothing, kBoth, kFirst, kExtended };
+
+// One way to switch keys: K special primes, `level` limbs of d, `drop` of which r lacks, beside the special
+// ones unless it is extended.
 struct Case {
     uint16_t n_special, level, drop;
     uint32_t batch, galois;
-    bool kept_digits, adds;
+    bool kept_digits;
+    Adds adds;
+    bool extended = false, accumulates = false;
 };
 
 struct Operands {
@@ -242,33 +249,42 @@ Operands operands(Pair &pair, const Case &c, Fill fill) {
     const mzv_basis extended = { c.n_special, 0, c.level }, q = { 0, 0, c.level },
                     low = { 0, 0, static_cast<uint16_t>(c.level - c.drop) };
     const uint32_t n = (c.level + c.n_special - 1u) / c.n_special;
-    return { polys(pair, 2, { c.batch, low, 8 }),
+    return { polys(pair, 2, { c.batch, c.extended ? extended : low, 8 }, fill),
              polys(pair, 2 * n, { 1, extended, 0 }, fill),
              polys(pair, c.kept_digits ? n : 0, { c.batch, extended, 16 }, fill),
-             polys(pair, c.adds ? 2 : 0, { c.batch, q, 0 }, fill),
+             polys(pair, c.adds == Adds::kNothing ? 0 : 2,
+                   { c.batch, c.adds == Adds::kExtended ? extended : q, 0 }, fill),
              pair.poly({ c.batch, q, 24 }, fill),
              n };
 }
 
 mzv_status run(mzv_stream *s, mzv_poly *r, bool cuda, const Case &c, const Operands &o) {
-    const std::vector<mzv_cpoly> key = o.key.views(cuda), digits = o.digits.views(cuda),
-                                 add = o.add.views(cuda);
-    const mzv_switch with = { key.data(), o.n_digits, c.kept_digits ? digits.data() : nullptr,
-                              c.adds ? add.data() : nullptr, c.galois, false };
+    const std::vector<mzv_cpoly> key = o.key.views(cuda), digits = o.digits.views(cuda);
+    std::vector<mzv_cpoly> add = o.add.views(cuda);
+    if (c.adds == Adds::kFirst) add[1].base = nullptr;
+    const mzv_switch with = { key.data(),
+                              o.n_digits,
+                              c.kept_digits ? digits.data() : nullptr,
+                              c.adds == Adds::kNothing ? nullptr : add.data(),
+                              c.galois,
+                              c.accumulates };
     return mzv_poly_key_switch(s, r, mzv_view(cuda ? o.d.cuda : o.d.cpu), &with);
 }
 
 void check_switch(Pair &pair, const Case &c, Fill fill) {
     SCOPED_TRACE(testing::Message() << c.n_special << " special, " << c.level << " limbs, " << c.drop
                                     << " dropped, batch " << c.batch << ", galois " << c.galois
-                                    << (c.kept_digits ? ", digits" : "") << (c.adds ? ", add" : ""));
+                                    << (c.kept_digits ? ", digits" : "") << ", adds "
+                                    << static_cast<int>(c.adds) << (c.extended ? ", extended" : "")
+                                    << (c.accumulates ? ", accumulates" : ""));
     const Operands o = operands(pair, c, fill);
     const size_t mark = mzv_mark(pair.cuda);
     expect_halves_equal(pair, o.r, [&](mzv_stream *s, mzv_poly *r, bool cuda) {
         const long before = kernels_launched();
         const mzv_status status = run(s, r, cuda, c, o);
         if (cuda && before >= 0) {
-            EXPECT_EQ(kernels_launched() - before, c.kept_digits ? 3 : 5); // none of them composed
+            const int n_kernels = (c.kept_digits ? 1 : 3) + (c.extended ? 0 : 2);
+            EXPECT_EQ(kernels_launched() - before, n_kernels); // none of them composed
         }
         return status;
     });
@@ -285,9 +301,16 @@ TEST(CudaKeySwitch, EqualsComposedScalarAtEveryLevel) {
                 for (uint32_t batch : { 1u, 3u }) {
                     use_order(kOrders[(level + drop) % 3]);
                     const bool odd = (level + drop + batch) % 2;
-                    check_switch(pair, { 3, level, drop, batch, odd ? 5u : 1u, false, drop == 0 },
+                    const Adds some = drop == 0 ? Adds::kBoth : drop == 1 ? Adds::kFirst : Adds::kNothing;
+                    const Adds other = drop == 1 ? Adds::kBoth : drop == 0 ? Adds::kExtended : Adds::kNothing;
+                    check_switch(pair, { 3, level, drop, batch, odd ? 5u : 1u, false, some }, Fill::kUniform);
+                    check_switch(pair, { 3, level, drop, batch, odd ? 1u : 2047u, true, other, false, odd },
                                  Fill::kUniform);
-                    check_switch(pair, { 3, level, drop, batch, odd ? 1u : 2047u, true, drop == 1 },
+                    if (drop != 0) continue;
+                    check_switch(pair,
+                                 { 3, level, 0, batch, odd ? 2047u : 1u, false, Adds::kExtended, true, odd },
+                                 Fill::kUniform);
+                    check_switch(pair, { 3, level, 0, batch, odd ? 5u : 1u, true, Adds::kFirst, true, !odd },
                                  Fill::kUniform);
                 }
     }
@@ -301,7 +324,8 @@ TEST(CudaKeySwitch, EqualsComposedScalarInEveryOrderOfThreadsOnEdges) {
         for (Order order : kOrders)
             for (Fill fill : { Fill::kEdges, Fill::kHalfUp, Fill::kLargest }) {
                 use_order(order);
-                check_switch(pair, { 2, 3, 1, 1, 25, false, true }, fill);
+                check_switch(pair, { 2, 3, 1, 1, 25, false, Adds::kBoth }, fill);
+                check_switch(pair, { 2, 3, 0, 1, 25, false, Adds::kExtended, true, true }, fill);
             }
     }
 }
@@ -315,14 +339,16 @@ TEST(CudaKeySwitch, EqualsComposedScalarForSixteenDigits) {
         ASSERT_EQ(mzv_scratch_reserve(pair.cpu, size_t(400) << 10), MZV_OK) << mzv_last_error();
         ASSERT_EQ(mzv_scratch_reserve(pair.cuda, size_t(400) << 10), MZV_OK) << mzv_last_error();
         for (bool kept_digits : { false, true })
-            for (Fill fill : { Fill::kUniform, Fill::kLargest })
-                check_switch(pair, { 1, 16, 1, 1, 3, kept_digits, true }, fill);
+            for (Fill fill : { Fill::kUniform, Fill::kLargest }) {
+                check_switch(pair, { 1, 16, 1, 1, 3, kept_digits, Adds::kBoth }, fill);
+                check_switch(pair, { 1, 16, 0, 1, 3, kept_digits, Adds::kExtended, true, true }, fill);
+            }
     }
 }
 
 TEST(CudaKeySwitch, TooLittleScratchIsAnErrorAndLeavesTheOutput) {
     Pair pair(10, 1, 2, { 49, 48, 40 }, kFp64);
-    const Case c = { 1, 2, 0, 1, 3, false, false };
+    const Case c = { 1, 2, 0, 1, 3, false, Adds::kNothing };
     const Operands o = operands(pair, c, Fill::kUniform);
     mzv_poly r[2] = { o.r.poly[0].cuda, o.r.poly[1].cuda };
     const std::vector<uint64_t> before = pair.download(pair.cuda, r[0]);
