@@ -24,6 +24,8 @@ mzv_status mzv_cuda_limit(mzv_backend *backend, uint64_t n_bytes);
 mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend);
 mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words);
 void mzv_cuda_free(mzv_stream *s, uint64_t *words);
+mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words);
+void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words);
 
 /* tables.cu */
 uint64_t mzv_cuda_table_bytes(const mzv_chain *chain);

@@ -250,13 +250,13 @@ mzv_status mzv_cuda_synchronize(mzv_stream *s) {
 mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words) {
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(
-        cudaMemcpyAsync(dst, host_src, n_words * sizeof *dst, cudaMemcpyHostToDevice, stream_of(s)->queue));
+        cudaMemcpyAsync(dst, host_src, n_words * sizeof *dst, cudaMemcpyDefault, stream_of(s)->queue));
     return MZV_OK;
 }
 
 mzv_status mzv_cuda_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words) {
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(
-        cudaMemcpyAsync(host_dst, src, n_words * sizeof *src, cudaMemcpyDeviceToHost, stream_of(s)->queue));
+        cudaMemcpyAsync(host_dst, src, n_words * sizeof *src, cudaMemcpyDefault, stream_of(s)->queue));
     return MZV_OK;
 }

@@ -26,7 +26,8 @@ struct Backend {
     uint32_t n_processors; /* multiprocessors */
     cudaMemPool_t pool;
     uint64_t max_bytes, table_bytes; /* what the user allows, 0: all there is; tables, not of the pool */
-    void *twiddles, *constants; /* device, the blocks of device_tables */
+    uint64_t pinned_bytes;           /* of the host; changed by several threads */
+    void *twiddles, *constants;      /* device, the blocks of device_tables */
     DeviceTables device_tables;
     mzv_cuda_tables tables;
 };

@@ -38,6 +38,15 @@ mzv_status above_limit(const Backend *be, uint64_t bytes, uint64_t used) {
         static_cast<unsigned long long>(be->max_bytes));
 }
 
+mzv_status no_pinned(size_t bytes) {
+    drop(cudaGetLastError()); /* clears the status, which is ours now */
+    return mzv_fail(
+        MZV_ERR_MEMORY,
+        "cuda: %zu bytes of pinned host memory needed for keys, refused; free memory, raise the limit of "
+        "locked memory (ulimit -l), or allow more on the device (device_bytes_keys)",
+        bytes);
+}
+
 /* What was freed counts until the stream has passed it: where room is short, that is waited for. */
 mzv_status check_limit(mzv_stream *s, uint64_t bytes) {
     const Backend *be = backend_of(s);
@@ -80,7 +89,8 @@ mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend) {
     uint64_t used = 0, peak = 0;
     MZV_TRY(read_pool(&used, be, cudaMemPoolAttrUsedMemCurrent));
     MZV_TRY(read_pool(&peak, be, cudaMemPoolAttrUsedMemHigh));
-    *out = { used + be->table_bytes, peak + be->table_bytes, be->max_bytes };
+    const uint64_t pinned = __atomic_load_n(&be->pinned_bytes, __ATOMIC_RELAXED);
+    *out = { used + be->table_bytes, peak + be->table_bytes, be->max_bytes, pinned };
     return MZV_OK;
 }
 
@@ -96,6 +106,40 @@ mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
     if (error != cudaSuccess) return fail("cudaMallocFromPoolAsync", error);
     *out = static_cast<uint64_t *>(words);
     return MZV_OK;
+}
+
+/* Mapped: kernels read it where it is, at the address that the host has (unified addressing). Each word of a
+ * key is read once a key switch, in order: the bus is kept as busy as by a copy, without room for one. */
+mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words) {
+    MZV_TRY(enter(s));
+    void *words = nullptr, *on_device = nullptr;
+    const size_t bytes = (n_words == 0 ? 1 : n_words) * sizeof **out;
+    if (n_words > SIZE_MAX / sizeof **out) return no_pinned(SIZE_MAX);
+    cudaError_t error = cudaHostAlloc(&words, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
+    if (error == cudaErrorMemoryAllocation) return no_pinned(bytes);
+    if (error != cudaSuccess) return fail("cudaHostAlloc", error);
+    error = cudaHostGetDevicePointer(&on_device, words, 0);
+    if (error != cudaSuccess || on_device != words) {
+        drop(cudaFreeHost(words));
+        if (error != cudaSuccess) return fail("cudaHostGetDevicePointer", error);
+        return mzv_fail(MZV_ERR_DEVICE,
+                        "cuda: pinned memory has another address on the device; keys cannot be "
+                        "read from it: leave device_bytes_keys at 0");
+    }
+    __atomic_add_fetch(&backend_of(s)->pinned_bytes, bytes, __ATOMIC_RELAXED);
+    *out = static_cast<uint64_t *>(words);
+    return MZV_OK;
+}
+
+void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words) {
+    if (words == nullptr) return;
+    const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
+    const cudaError_t passed = cudaStreamSynchronize(stream_of(s)->queue);
+    const cudaError_t freed = cudaFreeHost(words); /* whatever came before */
+    const cudaError_t error = selected != cudaSuccess ? selected : passed != cudaSuccess ? passed : freed;
+    if (error != cudaSuccess) stream_of(s)->late = error;
+    __atomic_sub_fetch(&backend_of(s)->pinned_bytes, (n_words == 0 ? 1 : n_words) * sizeof *words,
+                       __ATOMIC_RELAXED);
 }
 
 void mzv_cuda_free(mzv_stream *s, uint64_t *words) {

@@ -134,10 +134,11 @@ typedef struct mzv_device_facts {
     double fp64_per_s; /* FP64 instructions (an FMA is one) at the highest clock; 0 where FP64 is slow */
 } mzv_device_facts;
 
-/* Device memory of one backend object, tables included. */
+/* Device memory of one backend object, tables included, and pinned memory of the host. */
 typedef struct mzv_device_memory {
     uint64_t used_bytes, peak_bytes;
     uint64_t max_bytes; /* 0: no limit was set */
+    uint64_t pinned_bytes;
 } mzv_device_memory;
 
 /* Outputs come first. `r` may be the same view as an input of the same basis, and must not overlap it
@@ -171,6 +172,12 @@ struct mzv_backend_ops {
     /* 64-byte aligned (or better) backend memory. */
     mzv_status (*alloc)(mzv_stream *s, uint64_t **out, size_t n_words);
     void (*free)(mzv_stream *s, uint64_t *words);
+    /* Pinned memory of the host that operations read in place, over the bus: for operands that are more than
+     * the device holds. NULL, for both: the backend's memory is the host's. free_pinned waits for the stream.
+     */
+    mzv_status (*alloc_pinned)(mzv_stream *s, uint64_t **out, size_t n_words);
+    void (*free_pinned)(mzv_stream *s, uint64_t *words, size_t n_words);
+    /* To and from either. */
     mzv_status (*upload)(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
     mzv_status (*download)(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
 

@@ -52,15 +52,15 @@ mzv_status mzv_cipher_check(const mzv_cipher *ct, const mzv_context *ctx, const 
  *     b_j + a_j s_to = P g_j s_from + e_j,  g_j = 1 modulo the primes of digit j and 0 modulo the others.
  * relinearisation: s_from = s^2, s_to = s. Galois: s_from = s, s_to = sigma_g^-1(s).
  *
- * Sparse-secret encapsulation [BTH22]: s' ternary of weight 32, made for one set of keys and forgotten. The key
- * from s to s' exists modulo q_0 p_0 only (P is p_0 in the equation). The key from s' to s is used on numbers
- * below q_0: one digit, g_0 = 1 modulo every prime. */
-#define MZV_KEY_TO_SPARSE 2   /* in the place of a Galois element, which is odd */
+ * Sparse-secret encapsulation [BTH22]: s' ternary of weight 32, made for one set of keys and forgotten. The
+ * key from s to s' exists modulo q_0 p_0 only (P is p_0 in the equation). The key from s' to s is used on
+ * numbers below q_0: one digit, g_0 = 1 modulo every prime. */
+#define MZV_KEY_TO_SPARSE 2 /* in the place of a Galois element, which is odd */
 #define MZV_KEY_FROM_SPARSE 4
 typedef struct mzv_ksk {
-    uint32_t galois;                    /* 1: relinearisation; or one of the two above */
-    uint32_t level;                     /* rows are p_0 .. p_{K-1}, q_0 .. q_level; p_0, q_0 to the sparse one */
-    uint32_t n_digits;                  /* ceil((level + 1) / K); 1 to and from the sparse one */
+    uint32_t galois;   /* 1: relinearisation; or one of the two above */
+    uint32_t level;    /* rows are p_0 .. p_{K-1}, q_0 .. q_level; p_0, q_0 to the sparse one */
+    uint32_t n_digits; /* ceil((level + 1) / K); 1 to and from the sparse one */
     mzv_cpoly pair[2 * MZV_MAX_DIGITS]; /* b_0, a_0, b_1, a_1, ... */
     uint8_t seed[32];                   /* of all a_j */
 } mzv_ksk;
@@ -71,8 +71,10 @@ struct mzv_keys {
     uint32_t n;
     mzv_ksk *key; /* sorted by galois */
     mzv_stream *stream;
-    uint64_t *words;
+    uint64_t *words; /* of the backend, */
     size_t n_words;
+    uint64_t *pinned; /* and of the host, for keys beyond what the device may hold */
+    size_t n_pinned;
 };
 
 /* The key of `galois` good for `level`, or MZV_ERR_KEY naming what is missing. */
@@ -91,11 +93,15 @@ typedef struct mzv_key_need {
     mzv_need_kind kind;
     int32_t steps; /* of a rotation */
     uint32_t level;
+    uint64_t n_uses; /* how often it was asked for */
 } mzv_key_need;
 struct mzv_key_request {
     mzv_key_need *need;
     uint32_t n, capacity;
 };
+
+/* One need, or one more use of a need that is there. */
+mzv_status mzv_request_need(mzv_key_request *request, mzv_key_need need) MZV_MUST_CHECK;
 
 /* 5^steps mod 2N, steps taken modulo N/2; 2N - 1 is conjugation. */
 uint32_t mzv_galois_of(uint32_t log_n, int32_t steps);

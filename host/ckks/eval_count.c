@@ -232,12 +232,6 @@ mzv_status mzv_evaluator_request(const mzv_evaluator *ev, mzv_key_request *reque
         return mzv_fail(MZV_ERR_ARGUMENT, "request: a %s evaluator records no keys, run on count",
                         ev->ops->kind);
     const mzv_key_request *own = request_of(ev);
-    for (uint32_t i = 0; i < own->n; i++) {
-        const mzv_key_need *need = &own->need[i];
-        MZV_TRY(need->kind == MZV_NEED_ROTATE      ? mzv_request_rotate(request, need->steps, need->level)
-                : need->kind == MZV_NEED_CONJUGATE ? mzv_request_conjugate(request, need->level)
-                : need->kind == MZV_NEED_SPARSE    ? mzv_request_sparse(request, need->level)
-                                                   : mzv_request_relinearize(request, need->level));
-    }
+    for (uint32_t i = 0; i < own->n; i++) MZV_TRY(mzv_request_need(request, own->need[i]));
     return MZV_OK;
 }

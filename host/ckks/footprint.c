@@ -2,8 +2,9 @@
  * (eval_ckks.c), encoded vectors (plain.c), ciphertexts (cipher.c). */
 #include "ckks/footprint.h"
 
+#include "base/arena.h"
 #include "base/try.h"
-#include "ckks/context.h"
+#include "ckks/keys.h"
 
 mzv_status mzv_footprint_of(mzv_footprint *out, const mzv_backend_ops *ops, const mzv_params *params,
                             const mzv_counts *counts, uint64_t key_bytes, uint64_t cipher_rows) {
@@ -26,21 +27,15 @@ uint64_t mzv_footprint_sum(const mzv_footprint *f) {
     return f->tables + f->keys + f->scratch + f->plains + f->ciphers;
 }
 
-/* Limbs of one key, as keys.c gives them: digits times both halves times the rows of a half. */
-static uint64_t rows_of_key(const mzv_params *p, uint32_t level) {
-    return 2 * (level / p->n_special + 1) * (uint64_t)(p->n_special + level + 1);
-}
-
-mzv_status mzv_footprint_keys(uint64_t *out, const mzv_params *params, const mzv_key_request *request) {
-    uint64_t rows = 0;
-    for (uint32_t i = 0; i < request->n; i++) {
-        const mzv_key_need *need = &request->need[i];
-        if (need->kind == MZV_NEED_SPARSE)
-            rows += 2 * 2 + 2 * (uint64_t)(params->n_special + need->level +
-                                           1); /* to it modulo q_0 p_0; one digit back */
-        else if (need->kind != MZV_NEED_ROTATE || need->steps % (1 << (params->log_n - 1)) != 0)
-            rows += rows_of_key(params, need->level);
-    }
-    *out = rows * (sizeof(uint64_t) << params->log_n);
-    return MZV_OK;
+mzv_status mzv_footprint_keys(mzv_keys_footprint *out, const mzv_params *params,
+                              const mzv_key_request *request, uint64_t device_bytes) {
+    mzv_key_shape *shapes = NULL;
+    mzv_keys_words words = { 0 };
+    uint32_t n = 0;
+    MZV_TRY(mzv_key_shapes(&shapes, &n, params, request));
+    const mzv_status status = mzv_keys_split(&words, NULL, params, shapes, n, device_bytes);
+    mzv_free(shapes);
+    if (status == MZV_OK)
+        *out = (mzv_keys_footprint) { words.device * sizeof(uint64_t), words.pinned * sizeof(uint64_t) };
+    return status;
 }

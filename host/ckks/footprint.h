@@ -18,9 +18,14 @@ mzv_status mzv_footprint_of(mzv_footprint *out, const mzv_backend_ops *ops, cons
                             const mzv_counts *counts, uint64_t key_bytes,
                             uint64_t cipher_rows) MZV_MUST_CHECK;
 uint64_t mzv_footprint_sum(const mzv_footprint *f);
-/* Bytes of the keys that a request asks for. */
-mzv_status mzv_footprint_keys(uint64_t *out, const mzv_params *params,
-                              const mzv_key_request *request) MZV_MUST_CHECK;
+
+/* Bytes of the keys that a request asks for, where they may take `device_bytes` of the device: there, and in
+ * pinned memory of the host (mzv_options.device_bytes_keys). */
+typedef struct mzv_keys_footprint {
+    uint64_t device, pinned;
+} mzv_keys_footprint;
+mzv_status mzv_footprint_keys(mzv_keys_footprint *out, const mzv_params *params,
+                              const mzv_key_request *request, uint64_t device_bytes) MZV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

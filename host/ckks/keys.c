@@ -7,46 +7,85 @@
 #include "base/bytes.h"
 #include "base/try.h"
 
-uint32_t mzv_key_digits(const mzv_context *ctx, mzv_key_shape shape) {
-    return mzv_key_sparse(shape.galois) ? 1 : shape.level / ctx->params.n_special + 1;
+uint32_t mzv_key_digits(const mzv_params *params, mzv_key_shape shape) {
+    return mzv_key_sparse(shape.galois) ? 1 : shape.level / params->n_special + 1;
 }
 
-mzv_basis mzv_key_basis(const mzv_context *ctx, mzv_key_shape shape) {
+mzv_basis mzv_key_basis(const mzv_params *params, mzv_key_shape shape) {
     const bool low = shape.galois == MZV_KEY_TO_SPARSE;
-    const mzv_basis basis = { (uint16_t)(low ? 1 : ctx->params.n_special), 0,
+    const mzv_basis basis = { (uint16_t)(low ? 1 : params->n_special), 0,
                               (uint16_t)(low ? 1 : shape.level + 1) };
     return basis;
 }
 
-size_t mzv_key_words(const mzv_context *ctx, mzv_key_shape shape) {
-    return (size_t)mzv_basis_size(mzv_key_basis(ctx, shape)) << ctx->params.log_n;
+size_t mzv_key_words(const mzv_params *params, mzv_key_shape shape) {
+    return (size_t)mzv_basis_size(mzv_key_basis(params, shape)) << params->log_n;
 }
 
-mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes, uint32_t n) {
-    size_t sum = 0;
+/* Both halves of all digits. */
+static size_t words_of_key(const mzv_params *params, mzv_key_shape shape) {
+    return 2 * mzv_key_digits(params, shape) * mzv_key_words(params, shape);
+}
+
+/* The key that goes to the device next: the one used most of those that are not there and fit; n: none. */
+static uint32_t next_key(const bool *placed, const mzv_params *params, const mzv_key_shape *shapes,
+                         uint32_t n, size_t n_words) {
+    uint32_t best = n;
     for (uint32_t i = 0; i < n; i++) {
-        const size_t words = 2 * mzv_key_digits(ctx, shapes[i]) * mzv_key_words(ctx, shapes[i]);
-        if (!mzv_size_add(&sum, sum, words) || sum > SIZE_MAX / 8) {
-            return mzv_fail(MZV_ERR_MEMORY, "keys: %u keys need more than 2^64 bytes", n);
-        }
+        if (placed[i] || words_of_key(params, shapes[i]) > n_words) continue;
+        if (best == n || shapes[i].n_uses > shapes[best].n_uses) best = i; /* sorted: galois 1 is the first */
     }
-    *out = sum;
+    return best;
+}
+
+/* Places keys until none fits; the words of those placed. */
+static size_t place_some(bool *placed, const mzv_params *params, const mzv_key_shape *shapes, uint32_t n,
+                         size_t n_words) {
+    size_t used = 0;
+    for (uint32_t i = next_key(placed, params, shapes, n, n_words); i < n;
+         i = next_key(placed, params, shapes, n, n_words - used)) {
+        placed[i] = true;
+        used += words_of_key(params, shapes[i]);
+    }
+    return used;
+}
+
+mzv_status mzv_keys_split(mzv_keys_words *out, bool *on_device, const mzv_params *params,
+                          const mzv_key_shape *shapes, uint32_t n, uint64_t device_bytes) {
+    size_t sum = 0;
+    bool *placed = NULL;
+    for (uint32_t i = 0; i < n; i++)
+        if (!mzv_size_add(&sum, sum, words_of_key(params, shapes[i])) || sum > SIZE_MAX / 8)
+            return mzv_fail(MZV_ERR_MEMORY, "keys: %u keys need more than 2^64 bytes", n);
+    MZV_TRY(MZV_NEW(&placed, (size_t)n + 1, "places of keys"));
+    const size_t device = place_some(placed, params, shapes, n, device_bytes / sizeof(uint64_t));
+    for (uint32_t i = 0; on_device != NULL && i < n; i++) on_device[i] = placed[i];
+    *out = (mzv_keys_words) { device, sum - device };
+    mzv_free(placed);
     return MZV_OK;
 }
 
 bool mzv_keys_in_place(const mzv_context *ctx) { return ctx->backend == ctx->host; }
 
-static void place(mzv_keys *keys, const mzv_key_shape *shapes) {
-    const mzv_context *ctx = keys->ctx;
-    uint64_t *at = keys->words;
+mzv_status mzv_keys_split_for(mzv_keys_words *out, bool *on_device, const mzv_context *ctx,
+                              const mzv_key_shape *shapes, uint32_t n) {
+    const bool all = ctx->options.device_bytes_keys == 0 || ctx->ops->alloc_pinned == NULL;
+    return mzv_keys_split(out, on_device, &ctx->params, shapes, n,
+                          all ? UINT64_MAX : ctx->options.device_bytes_keys);
+}
+
+static void place(mzv_keys *keys, const mzv_key_shape *shapes, const bool *on_device) {
+    const mzv_params *params = &keys->ctx->params;
+    uint64_t *at[2] = { keys->pinned, keys->words };
     for (uint32_t i = 0; i < keys->n; i++) {
         mzv_ksk *key = &keys->key[i];
-        const size_t words = mzv_key_words(ctx, shapes[i]);
+        const size_t words = mzv_key_words(params, shapes[i]);
+        uint64_t **from = &at[on_device[i]];
         key->galois = shapes[i].galois;
         key->level = shapes[i].level;
-        key->n_digits = mzv_key_digits(ctx, shapes[i]);
-        for (uint32_t j = 0; j < 2 * key->n_digits; j++, at += words) {
-            key->pair[j] = (mzv_cpoly) { at, words, 1, mzv_key_basis(ctx, shapes[i]) };
+        key->n_digits = mzv_key_digits(params, shapes[i]);
+        for (uint32_t j = 0; j < 2 * key->n_digits; j++, *from += words) {
+            key->pair[j] = (mzv_cpoly) { *from, words, 1, mzv_key_basis(params, shapes[i]) };
         }
     }
 }
@@ -54,36 +93,49 @@ static void place(mzv_keys *keys, const mzv_key_shape *shapes) {
 void mzv_keys_destroy(mzv_keys *keys) {
     if (keys == NULL) return;
     if (keys->stream != NULL) {
-        keys->ctx->ops->free(keys->stream, keys->words);
-        keys->ctx->ops->stream_close(keys->stream);
+        const mzv_backend_ops *ops = keys->ctx->ops;
+        if (keys->pinned != NULL) ops->free_pinned(keys->stream, keys->pinned, keys->n_pinned);
+        ops->free(keys->stream, keys->words);
+        ops->stream_close(keys->stream);
     }
     mzv_free(keys->key);
     mzv_free(keys);
 }
 
+static mzv_status allocate(mzv_keys *keys, mzv_keys_words words) {
+    const mzv_backend_ops *ops = keys->ctx->ops;
+    MZV_TRY(ops->stream_open(&keys->stream, keys->ctx->backend));
+    if (words.device > 0) MZV_TRY(ops->alloc(keys->stream, &keys->words, words.device));
+    if (words.pinned > 0) MZV_TRY(ops->alloc_pinned(keys->stream, &keys->pinned, words.pinned));
+    keys->n_words = words.device;
+    keys->n_pinned = words.pinned;
+    return MZV_OK;
+}
+
 mzv_status mzv_keys_open(mzv_keys **out, const mzv_context *ctx, const mzv_key_shape *shapes, uint32_t n) {
     mzv_status status = MZV_OK;
     mzv_keys *keys = NULL;
-    size_t n_words = 0;
-    MZV_TRY(mzv_keys_words(&n_words, ctx, shapes, n));
-    MZV_TRY(MZV_NEW(&keys, 1, "keys"));
+    bool *on_device = NULL;
+    mzv_keys_words words;
+    MZV_TRY(MZV_NEW(&on_device, (size_t)n + 1, "places of keys"));
+    MZV_TRY_GOTO(mzv_keys_split_for(&words, on_device, ctx, shapes, n), done);
+    MZV_TRY_GOTO(MZV_NEW(&keys, 1, "keys"), done);
     keys->ctx = ctx;
     keys->n = n;
-    keys->n_words = n_words;
-    MZV_TRY_GOTO(MZV_NEW(&keys->key, n, "keys"), failed);
-    MZV_TRY_GOTO(ctx->ops->stream_open(&keys->stream, ctx->backend), failed);
-    if (n_words > 0) MZV_TRY_GOTO(ctx->ops->alloc(keys->stream, &keys->words, n_words), failed);
-    place(keys, shapes);
+    MZV_TRY_GOTO(MZV_NEW(&keys->key, n, "keys"), done);
+    MZV_TRY_GOTO(allocate(keys, words), done);
+    place(keys, shapes, on_device);
     *out = keys;
-    return MZV_OK;
-failed:
+    keys = NULL;
+done:
     mzv_keys_destroy(keys);
+    mzv_free(on_device);
     return status;
 }
 
-/* Offset of polynomial j of key i; key memory is ours to write while keys are made. */
+/* Polynomial j of key i; key memory is ours to write while keys are made. */
 static uint64_t *words_of(const mzv_keys *keys, uint32_t i, uint32_t j) {
-    return keys->words + (keys->key[i].pair[j].base - keys->words);
+    return (uint64_t *)(uintptr_t)keys->key[i].pair[j].base;
 }
 
 mzv_poly mzv_keys_target(const mzv_keys *keys, uint32_t i, uint32_t j, uint64_t *staging) {
@@ -117,7 +169,7 @@ mzv_status mzv_keys_fetch(const uint64_t **out, const mzv_keys *keys, uint32_t i
     return status;
 }
 
-size_t mzv_keys_bytes(const mzv_keys *keys) { return keys->n_words * sizeof *keys->words; }
+size_t mzv_keys_bytes(const mzv_keys *keys) { return (keys->n_words + keys->n_pinned) * sizeof *keys->words; }
 uint32_t mzv_keys_count(const mzv_keys *keys) { return keys->n; }
 
 uint32_t mzv_galois_of(uint32_t log_n, int32_t steps) {

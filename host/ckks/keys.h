@@ -8,6 +8,7 @@ extern "C" {
 
 typedef struct mzv_key_shape {
     uint32_t galois, level;
+    uint64_t n_uses; /* of a request: the keys used most go to the device first; 0: not known */
 } mzv_key_shape;
 
 /* Whether it is one of the encapsulation. */
@@ -16,12 +17,26 @@ static inline bool mzv_key_sparse(uint32_t galois) {
 }
 
 /* Digits of a key, its rows, and words of one of its polynomials. */
-uint32_t mzv_key_digits(const mzv_context *ctx, mzv_key_shape shape);
-mzv_basis mzv_key_basis(const mzv_context *ctx, mzv_key_shape shape);
-size_t mzv_key_words(const mzv_context *ctx, mzv_key_shape shape);
-/* Words of all keys of these shapes. MZV_ERR_MEMORY where that is beyond 2^64. */
-mzv_status mzv_keys_words(size_t *out, const mzv_context *ctx, const mzv_key_shape *shapes,
-                          uint32_t n) MZV_MUST_CHECK;
+uint32_t mzv_key_digits(const mzv_params *params, mzv_key_shape shape);
+mzv_basis mzv_key_basis(const mzv_params *params, mzv_key_shape shape);
+size_t mzv_key_words(const mzv_params *params, mzv_key_shape shape);
+
+/* request.c: the keys that a request comes to in this ring: distinct, sorted by galois; a rotation by a
+ * multiple of N/2 needs none. Freed by mzv_free. MZV_ERR_PARAMS, MZV_ERR_LEVEL. */
+mzv_status mzv_key_shapes(mzv_key_shape **out, uint32_t *n, const mzv_params *params,
+                          const mzv_key_request *request) MZV_MUST_CHECK;
+
+/* Words of keys: on the device, and beyond the bytes that they may take there. Those used most come first,
+ * relinearisation before others, a smaller key where a larger one does not fit. on_device[i]: key i; NULL is
+ * allowed. MZV_ERR_MEMORY where all together are beyond 2^64. */
+typedef struct mzv_keys_words {
+    size_t device, pinned;
+} mzv_keys_words;
+mzv_status mzv_keys_split(mzv_keys_words *out, bool *on_device, const mzv_params *params,
+                          const mzv_key_shape *shapes, uint32_t n, uint64_t device_bytes) MZV_MUST_CHECK;
+/* The same for a context: by its options, or all on its backend where that is the host. */
+mzv_status mzv_keys_split_for(mzv_keys_words *out, bool *on_device, const mzv_context *ctx,
+                              const mzv_key_shape *shapes, uint32_t n) MZV_MUST_CHECK;
 
 /* Keys of these shapes (sorted by galois, distinct, checked) on the context's backend, without values. */
 mzv_status mzv_keys_open(mzv_keys **out, const mzv_context *ctx, const mzv_key_shape *shapes,

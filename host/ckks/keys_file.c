@@ -29,11 +29,11 @@ static mzv_status write_record(mzv_container_out *c, const mzv_ksk *key) {
 }
 
 static uint64_t half_bytes(const mzv_context *ctx, mzv_key_shape shape) {
-    return (uint64_t)mzv_key_digits(ctx, shape) * mzv_key_words(ctx, shape) * 8;
+    return (uint64_t)mzv_key_digits(&ctx->params, shape) * mzv_key_words(&ctx->params, shape) * 8;
 }
 
 static mzv_key_shape shape_of(const mzv_ksk *key) {
-    const mzv_key_shape shape = { key->galois, key->level };
+    const mzv_key_shape shape = { key->galois, key->level, 0 };
     return shape;
 }
 
@@ -57,8 +57,8 @@ static mzv_status write_all(mzv_container_out *c, const mzv_keys *keys, uint64_t
 }
 
 static mzv_status staging_new(uint64_t **out, const mzv_context *ctx) {
-    const mzv_key_shape largest = { 1, ctx->params.n_levels };
-    return MZV_NEW(out, mzv_key_words(ctx, largest), "rows of a key");
+    const mzv_key_shape largest = { 1, ctx->params.n_levels, 0 };
+    return MZV_NEW(out, mzv_key_words(&ctx->params, largest), "rows of a key");
 }
 
 mzv_status mzv_keys_save(const mzv_keys *keys, const char *path) {
@@ -94,7 +94,7 @@ static mzv_status parse_record(mzv_container_in *c, record *r) {
 static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx, const record *r, uint32_t i,
                                uint32_t previous) {
     const uint32_t two_n = 2u << ctx->params.log_n;
-    const mzv_key_shape shape = { r->galois, r->level };
+    const mzv_key_shape shape = { r->galois, r->level, 0 };
     const bool sparse = mzv_key_sparse(r->galois) && mzv_params_boots(&ctx->params);
     if ((r->galois % 2 == 0 && !sparse) || r->galois >= two_n) {
         return mzv_container_fail(
@@ -113,9 +113,9 @@ static mzv_status check_record(const mzv_container_in *c, const mzv_context *ctx
         return mzv_container_fail(c, 66, "section table[0], key %u: expected level at most %u, found %u", i,
                                   highest, r->level);
     }
-    if (r->n_digits != mzv_key_digits(ctx, shape)) {
+    if (r->n_digits != mzv_key_digits(&ctx->params, shape)) {
         return mzv_container_fail(c, 65, "section table[0], key %u: expected %u digits, found %u", i,
-                                  mzv_key_digits(ctx, shape), r->n_digits);
+                                  mzv_key_digits(&ctx->params, shape), r->n_digits);
     }
     if (r->reserved != 0) {
         return mzv_container_fail(c, 8, "section table[0], key %u: expected 0 reserved, found %u", i,
@@ -131,7 +131,7 @@ static mzv_status read_table(mzv_container_in *c, const mzv_context *ctx, record
     for (uint32_t i = 0; i < n; i++) {
         MZV_TRY(parse_record(c, &table[i]));
         MZV_TRY(check_record(c, ctx, &table[i], i, i == 0 ? 0 : table[i - 1].galois));
-        shapes[i] = (mzv_key_shape) { table[i].galois, table[i].level };
+        shapes[i] = (mzv_key_shape) { table[i].galois, table[i].level, 0 };
     }
     for (uint32_t i = 0; i < n; i++) MZV_TRY(mzv_container_section(c, "b", i, half_bytes(ctx, shapes[i])));
     return MZV_OK;
@@ -171,7 +171,7 @@ static mzv_status read_all(mzv_container_in *c, mzv_keys **out, const mzv_contex
     record *table = NULL;
     mzv_key_shape *shapes = NULL;
     uint32_t n = 0;
-    size_t n_words = 0;
+    mzv_keys_words words;
     MZV_TRY(mzv_container_get_u32(c, "n_keys", 0, KEYS_MAX, &n));
     if (mzv_container_count(c, "b") != n) {
         return mzv_container_fail(c, 70, "section b: expected %u of them, found %u", n,
@@ -180,8 +180,9 @@ static mzv_status read_all(mzv_container_in *c, mzv_keys **out, const mzv_contex
     MZV_TRY_GOTO(MZV_NEW(&table, n, "table of keys"), done);
     MZV_TRY_GOTO(MZV_NEW(&shapes, n, "table of keys"), done);
     MZV_TRY_GOTO(read_table(c, ctx, table, shapes, n), done);
-    MZV_TRY_GOTO(mzv_keys_words(&n_words, ctx, shapes, n), done);
-    MZV_TRY_GOTO(mzv_container_need(c, mzv_keys_in_place(ctx) ? 8 * (uint64_t)n_words : 0), done);
+    MZV_TRY_GOTO(mzv_keys_split_for(&words, NULL, ctx, shapes, n), done);
+    const uint64_t on_host = words.pinned + (mzv_keys_in_place(ctx) ? words.device : 0);
+    MZV_TRY_GOTO(mzv_container_need(c, 8 * on_host), done);
     MZV_TRY_GOTO(mzv_keys_open(&keys, ctx, shapes, n), done);
     MZV_TRY_GOTO(fill_keys(c, keys, table), done);
     *out = keys;

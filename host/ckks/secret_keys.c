@@ -145,47 +145,6 @@ static mzv_status make_key(maker *m, mzv_keys *keys, uint32_t i) {
     return MZV_OK;
 }
 
-static uint32_t galois_of_need(uint32_t log_n, mzv_key_need need) {
-    if (need.kind == MZV_NEED_RELINEARIZE) return 1;
-    if (need.kind == MZV_NEED_SPARSE) return MZV_KEY_FROM_SPARSE;
-    return need.kind == MZV_NEED_CONJUGATE ? (2u << log_n) - 1 : mzv_galois_of(log_n, need.steps);
-}
-
-static int by_galois(const void *x, const void *y) {
-    const mzv_key_shape *a = (const mzv_key_shape *)x, *b = (const mzv_key_shape *)y;
-    return (a->galois > b->galois) - (a->galois < b->galois);
-}
-
-/* Shapes of the request in this ring: distinct, sorted; a rotation by a multiple of N/2 needs no key. */
-static mzv_status shapes_of(mzv_key_shape *shapes, uint32_t *n, const mzv_context *ctx,
-                            const mzv_key_request *request) {
-    uint32_t used = 0, kept = 0;
-    for (uint32_t i = 0; i < request->n; i++) {
-        const mzv_key_need need = request->need[i];
-        const mzv_key_shape shape = { galois_of_need(ctx->params.log_n, need), need.level };
-        if (need.kind == MZV_NEED_SPARSE && !mzv_params_boots(&ctx->params))
-            return mzv_fail(MZV_ERR_PARAMS,
-                            "keys: a sparse secret is requested, the parameters have no bootstrapping");
-        if (need.level > ctx->params.n_levels) {
-            return mzv_fail(MZV_ERR_LEVEL, "keys: a key at level %u is requested, the chain has %u",
-                            need.level, ctx->params.n_levels);
-        }
-        if (need.kind != MZV_NEED_ROTATE || shape.galois != 1) shapes[used++] = shape;
-        if (need.kind == MZV_NEED_SPARSE) shapes[used++] = (mzv_key_shape) { MZV_KEY_TO_SPARSE, 0 };
-    }
-    if (used > 0) qsort(shapes, used, sizeof *shapes, by_galois);
-    for (uint32_t i = 0; i < used; i++) {
-        mzv_key_shape *last = kept == 0 ? NULL : &shapes[kept - 1];
-        if (last == NULL || last->galois != shapes[i].galois) {
-            shapes[kept++] = shapes[i];
-        } else if (shapes[i].level > last->level) {
-            last->level = shapes[i].level;
-        }
-    }
-    *n = kept;
-    return MZV_OK;
-}
-
 /* The ephemeral secret, where one of the keys is of it. */
 static mzv_status make_sparse(maker *m, const mzv_keys *keys) {
     bool any = false;
@@ -230,8 +189,7 @@ mzv_status mzv_keys_create(mzv_keys **out, const mzv_secret *secret, const mzv_k
     if (out == NULL || secret == NULL || request == NULL) {
         return mzv_fail(MZV_ERR_ARGUMENT, "keys: out, secret or request is NULL");
     }
-    MZV_TRY(MZV_NEW(&shapes, request->n + 1, "key request"));
-    MZV_TRY_GOTO(shapes_of(shapes, &n, secret->ctx, request), failed);
+    MZV_TRY(mzv_key_shapes(&shapes, &n, &secret->ctx->params, request));
     MZV_TRY_GOTO(mzv_keys_open(&keys, secret->ctx, shapes, n), failed);
     memcpy(keys->key_id, secret->key_id, sizeof keys->key_id);
     MZV_TRY_GOTO(make_all(keys, secret), failed);

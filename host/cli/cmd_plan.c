@@ -55,8 +55,9 @@ static mzv_status fill_bytes(json_t *o, const mzv_hybrid_plan *p) {
     MZV_TRY(mzv_json_set(o, "upload_bytes_per_pass", json_integer((json_int_t)p->upload_bytes)));
     MZV_TRY(mzv_json_set(o, "download_bytes_per_pass", json_integer((json_int_t)p->download_bytes)));
     MZV_TRY(mzv_json_set(o, "memory_bytes", json_integer((json_int_t)p->memory_bytes)));
-    return mzv_json_set(o, "device_bytes",
-                        p->device_bytes > 0 ? json_integer((json_int_t)p->device_bytes) : json_null());
+    MZV_TRY(mzv_json_set(o, "device_bytes",
+                         p->device_bytes > 0 ? json_integer((json_int_t)p->device_bytes) : json_null()));
+    return mzv_json_set(o, "pinned_bytes", json_integer((json_int_t)p->pinned_bytes));
 }
 
 static mzv_status put_object(mzv_output *out, const mzv_hybrid_plan *p, const mzv_param_facts *f) {
@@ -97,8 +98,9 @@ static mzv_status put_text(mzv_output *out, const mzv_hybrid_plan *p, const mzv_
     MZV_TRY(mzv_output_print(out, "memory      %s\n",
                              mzv_size_text(memory, sizeof memory, (double)p->memory_bytes)));
     if (p->device_bytes > 0)
-        MZV_TRY(mzv_output_print(out, "GPU         %s of its memory\n",
-                                 mzv_size_text(memory, sizeof memory, (double)p->device_bytes)));
+        MZV_TRY(mzv_output_print(out, "GPU         %s of its memory, keys of %s beside it on the host\n",
+                                 mzv_size_text(memory, sizeof memory, (double)p->device_bytes),
+                                 mzv_size_text(keys, sizeof keys, (double)p->pinned_bytes)));
     return mzv_output_print(out, "error       %.3g predicted, relative to float\n", p->predicted_error);
 }
 

@@ -40,7 +40,8 @@ static mzv_status make_keys(mzv_hybrid *h) {
     mzv_key_request *request;
     mzv_counts counts;
     MZV_TRY(mzv_key_request_create(&request));
-    mzv_status status = mzv_hybrid_count(&counts, request, &h->spec.attention, &h->plan.params, h->plan.levels);
+    mzv_status status =
+        mzv_hybrid_count(&counts, request, &h->spec.attention, &h->plan.params, h->plan.levels);
     if (status == MZV_OK) status = mzv_keys_create(&h->keys, h->client.secret, request);
     mzv_key_request_destroy(request);
     return status;
@@ -50,7 +51,8 @@ static mzv_status open_execute(mzv_hybrid *h) {
     const mzv_options options = { .backend = h->options.backend,
                                   .device = h->options.device,
                                   .n_threads = h->options.n_threads,
-                                  .device_bytes_max = h->options.device_bytes_max };
+                                  .device_bytes_max = h->options.device_bytes_max,
+                                  .device_bytes_keys = h->plan.device_bytes_keys };
     uint64_t start = mzv_clock_ns();
     MZV_TRY(report(h, "context", 2, 4));
     MZV_TRY(mzv_context_create(&h->ctx, &h->plan.params, &options));
@@ -121,7 +123,9 @@ void mzv_hybrid_destroy(mzv_hybrid *h) {
 /* Closes the part that runs and opens number `step` (0: none). */
 static void switch_part(mzv_hybrid *h, uint32_t step) {
     mzv_hybrid_timings *t = &h->timings;
-    double *const part[] = { NULL, &t->projections_s, &t->scores_s, &t->softmax_s, &t->values_s, &t->output_s };
+    double *const part[] = {
+        NULL, &t->projections_s, &t->scores_s, &t->softmax_s, &t->values_s, &t->output_s
+    };
     if (h->part_time) *h->part_time += seconds_since(h->part_start);
     h->part_time = part[step];
     h->part_start = mzv_clock_ns();
@@ -139,7 +143,8 @@ static mzv_status run_pass(mzv_hybrid *h, const float *x, const mzv_pair_span *s
     MZV_TRY(mzv_hybrid_client_send(&h->client, h->key_tokens, h->query_tokens, x, span));
     h->timings.encrypt_s += seconds_since(start);
     start = mzv_clock_ns();
-    const mzv_status status = mzv_hybrid_server_run(&h->server, h->result, h->key_tokens, h->query_tokens, span, &watch);
+    const mzv_status status =
+        mzv_hybrid_server_run(&h->server, h->result, h->key_tokens, h->query_tokens, span, &watch);
     switch_part(h, 0);
     h->timings.evaluate_s += seconds_since(start);
     MZV_TRY(status);
@@ -150,13 +155,14 @@ static mzv_status run_pass(mzv_hybrid *h, const float *x, const mzv_pair_span *s
     return MZV_OK;
 }
 
-static mzv_status compare(mzv_hybrid *h, const float *x, uint32_t n_tokens, uint32_t first_row, const float *got) {
+static mzv_status compare(mzv_hybrid *h, const float *x, uint32_t n_tokens, uint32_t first_row,
+                          const float *got) {
     const size_t n = (size_t)(n_tokens - first_row) * mzv_attention_outputs(h->server.attention);
     const uint64_t start = mzv_clock_ns();
     float *want;
     MZV_TRY(MZV_NEW(&want, n, "hybrid: reference"));
-    const mzv_status status = mzv_hybrid_reference(want, &h->spec.attention.weights, h->spec.attention.head, x,
-                                                   n_tokens, first_row);
+    const mzv_status status = mzv_hybrid_reference(want, &h->spec.attention.weights, h->spec.attention.head,
+                                                   x, n_tokens, first_row);
     if (status == MZV_OK) {
         h->last_error = mzv_relative_l2(got, want, n);
         h->worst_error = fmax(h->worst_error, h->last_error);
@@ -169,12 +175,13 @@ static mzv_status compare(mzv_hybrid *h, const float *x, uint32_t n_tokens, uint
 mzv_status mzv_hybrid_call(mzv_hybrid *h, const float *x, uint32_t n_tokens, uint32_t first_row, float *out) {
     const uint32_t width = mzv_attention_outputs(h->server.attention), rows = h->plan.rows_per_pass;
     if (n_tokens > h->plan.n_tokens_max || first_row >= n_tokens)
-        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: rows %u..%u, the session holds %u tokens", first_row, n_tokens,
-                        h->plan.n_tokens_max);
+        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: rows %u..%u, the session holds %u tokens", first_row,
+                        n_tokens, h->plan.n_tokens_max);
     for (uint32_t r = first_row; r < n_tokens; r += rows) {
         const uint32_t n = n_tokens - r < rows ? n_tokens - r : rows;
-        const mzv_pair_span span = { .n_tokens = n_tokens, .first_row = r, .n_rows = n,
-                                     .causal = h->spec.attention.weights.causal };
+        const mzv_pair_span span = {
+            .n_tokens = n_tokens, .first_row = r, .n_rows = n, .causal = h->spec.attention.weights.causal
+        };
         MZV_TRY(run_pass(h, x, &span, out + (size_t)(r - first_row) * width));
     }
     h->timings.n_calls++;

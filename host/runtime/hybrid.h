@@ -37,18 +37,20 @@ typedef struct mzv_hybrid_plan {
     mzv_module_name module;
     mzv_params params;
     uint32_t n_slots, n_channels, n_tokens_max, rows_per_pass;
-    uint32_t levels;             /* used by the circuit */
-    double exp_low, exp_high;    /* interval of the shifted scores, calibrated with margin */
-    double sum_low, sum_high;    /* interval of the softmax sums, likewise */
+    uint32_t levels;          /* used by the circuit */
+    double exp_low, exp_high; /* interval of the shifted scores, calibrated with margin */
+    double sum_low, sum_high; /* interval of the softmax sums, likewise */
     uint32_t exp_degree, exp_squarings, inverse_doublings;
-    double predicted_error;      /* relative l2, by the noise model on calibration rows */
-    mzv_counts counts;           /* one pass */
-    bool keeps_weights;          /* encoded weights are kept modulo all primes: faster, more memory */
+    double predicted_error; /* relative l2, by the noise model on calibration rows */
+    mzv_counts counts;      /* one pass */
+    bool keeps_weights;     /* encoded weights are kept modulo all primes: faster, more memory */
     size_t keys_bytes, upload_bytes, download_bytes, memory_bytes; /* memory: predicted peak of the session */
-    uint64_t device_bytes;       /* of it on the GPU; 0 where the backend has none */
+    uint64_t device_bytes;    /* of it on the GPU; 0 where the backend has none */
+    uint64_t pinned_bytes;    /* keys that the GPU has no room for, in pinned memory of the host */
+    size_t device_bytes_keys; /* as mzv_options: what makes it so */
 } mzv_hybrid_plan;
 
-typedef struct mzv_hybrid_timings { /* seconds, summed over calls except where said */
+typedef struct mzv_hybrid_timings {                /* seconds, summed over calls except where said */
     double plan_s, context_s, keygen_s, weights_s; /* once */
     double encrypt_s, evaluate_s, decrypt_s, reference_s;
     double projections_s, scores_s, softmax_s, values_s, output_s; /* parts of evaluate_s */
@@ -59,7 +61,8 @@ typedef struct mzv_hybrid mzv_hybrid;
 
 /* Chooses circuit and the smallest secure ring. Borrows nothing. No keys, little memory. */
 mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, const mzv_calibration *cal,
-                                const mzv_module_name *module, const mzv_hybrid_options *options) MZV_MUST_CHECK;
+                                const mzv_module_name *module,
+                                const mzv_hybrid_options *options) MZV_MUST_CHECK;
 /* Plans, makes context, secret, keys (once; reused by every call), and the server's encoded weights.
  * Borrows cp and cal. */
 mzv_status mzv_hybrid_create(mzv_hybrid **out, const mzv_checkpoint *cp, const mzv_calibration *cal,

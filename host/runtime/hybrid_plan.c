@@ -1,5 +1,5 @@
-/* Planning a hybrid session: the circuit from the calibration, then the smallest secure ring whose predicted error meets
- * the target, then keys and memory from a run that only counts. */
+/* Planning a hybrid session: the circuit from the calibration, then the smallest secure ring whose predicted
+ * error meets the target, then keys and memory from a run that only counts. */
 #include "runtime/hybrid_plan.h"
 
 #include <math.h>
@@ -30,15 +30,16 @@ static const double approximation_share = 0.25;
 
 mzv_status mzv_hybrid_defaults(mzv_hybrid_options *out, const mzv_hybrid_options *options,
                                const mzv_checkpoint *cp) {
-    mzv_hybrid_options o = options ? *options : (mzv_hybrid_options){ 0 };
+    mzv_hybrid_options o = options ? *options : (mzv_hybrid_options) { 0 };
     if (o.target_error == 0) o.target_error = 3e-4;
     if (o.n_tokens_max == 0) o.n_tokens_max = cp->config.n_positions;
     if (o.noise_seed == 0) o.noise_seed = 1;
     if (!(o.target_error > 1e-9 && o.target_error < 1))
-        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: target error %g, expected between 1e-9 and 1", o.target_error);
+        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: target error %g, expected between 1e-9 and 1",
+                        o.target_error);
     if (o.n_tokens_max > cp->config.n_positions)
-        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: too many tokens: %u, the model has %u positions", o.n_tokens_max,
-                        cp->config.n_positions);
+        return mzv_fail(MZV_ERR_ARGUMENT, "hybrid: too many tokens: %u, the model has %u positions",
+                        o.n_tokens_max, cp->config.n_positions);
     *out = o;
     return MZV_OK;
 }
@@ -77,15 +78,17 @@ mzv_status mzv_hybrid_spec_make(mzv_hybrid_spec *out, const mzv_checkpoint *cp, 
     const mzv_layer_range *l = &cal->layer[module->layer];
     const uint32_t n_heads = module->head < 0 ? cal->n_heads : 1;
     const uint32_t first = module->head < 0 ? 0 : (uint32_t)module->head;
-    mzv_hybrid_spec s = { .attention = { .head = module->head, .target_error = target_error * approximation_share } };
+    mzv_hybrid_spec s = { .attention = { .head = module->head,
+                                         .target_error = target_error * approximation_share } };
     mzv_attention_range *r = &s.attention.range;
-    *r = (mzv_attention_range){ INFINITY, -INFINITY, INFINITY, -INFINITY, 0, l->output_max };
+    *r = (mzv_attention_range) { INFINITY, -INFINITY, INFINITY, -INFINITY, 0, l->output_max };
     MZV_TRY(mzv_module_attention(&s.attention.weights, cp, module->layer));
-    MZV_TRY(mzv_pair_layout_make(&s.attention.layout, n_slots, cal->n_channels, n_heads, cal->head_dim, n_tokens));
+    MZV_TRY(mzv_pair_layout_make(&s.attention.layout, n_slots, cal->n_channels, n_heads, cal->head_dim,
+                                 n_tokens));
     MZV_TRY(MZV_NEW(&s.shift, n_heads, "hybrid: heads"));
     for (uint32_t h = 0; h < n_heads; h++) {
         const mzv_head_range *range = &l->head[first + h];
-        s.shift[h] = (mzv_head_shift){ range->bilinear, range->linear, range->constant + centre(range) };
+        s.shift[h] = (mzv_head_shift) { range->bilinear, range->linear, range->constant + centre(range) };
         widen(r, range);
     }
     s.attention.shift = s.shift;
@@ -95,7 +98,7 @@ mzv_status mzv_hybrid_spec_make(mzv_hybrid_spec *out, const mzv_checkpoint *cp, 
 
 void mzv_hybrid_spec_clear(mzv_hybrid_spec *spec) {
     mzv_free(spec->shift);
-    *spec = (mzv_hybrid_spec){ 0 };
+    *spec = (mzv_hybrid_spec) { 0 };
 }
 
 /* ---- counting ---- */
@@ -171,12 +174,13 @@ static mzv_status predict_pass(prediction *p, const mzv_attention_spec *spec, co
     MZV_TRY(mzv_hybrid_server_run(&p->server, p->result, p->keys, p->queries, span, NULL));
     MZV_TRY(mzv_hybrid_client_receive(&p->client, p->got, p->result, p->server.attention, span->n_rows));
     MZV_TRY(mzv_hybrid_reference(p->want, &spec->weights, spec->head, x, span->n_tokens, span->first_row));
-    *error = mzv_relative_l2(p->got, p->want, (size_t)span->n_rows * mzv_attention_outputs(p->server.attention));
+    *error =
+        mzv_relative_l2(p->got, p->want, (size_t)span->n_rows * mzv_attention_outputs(p->server.attention));
     return MZV_OK;
 }
 
-/* The worst of PREDICTION_PASSES passes over spread rows of the calibration's sample. A causal pass sees the tokens up to
- * its last row; one in both directions sees the whole sample, as the calibration did. */
+/* The worst of PREDICTION_PASSES passes over spread rows of the calibration's sample. A causal pass sees the
+ * tokens up to its last row; one in both directions sees the whole sample, as the calibration did. */
 static mzv_status predict(double *error, const mzv_attention_spec *spec, const mzv_hybrid_plan *plan,
                           const mzv_layer_range *l, uint32_t n_sample, const mzv_hybrid_options *options) {
     const uint32_t most = n_sample < spec->layout.tokens ? n_sample : spec->layout.tokens;
@@ -186,7 +190,8 @@ static mzv_status predict(double *error, const mzv_attention_spec *spec, const m
     for (uint32_t i = 1; i <= PREDICTION_PASSES && status == MZV_OK; i++) {
         const uint32_t end = (most * i + PREDICTION_PASSES - 1) / PREDICTION_PASSES;
         const uint32_t n_rows = end < spec->layout.rows ? end : spec->layout.rows;
-        const mzv_pair_span span = { spec->weights.causal ? end : most, end - n_rows, n_rows, spec->weights.causal };
+        const mzv_pair_span span = { spec->weights.causal ? end : most, end - n_rows, n_rows,
+                                     spec->weights.causal };
         double now = 0;
         status = predict_pass(&p, spec, l->sample, &span, &now);
         worst = fmax(worst, now);
@@ -207,15 +212,19 @@ typedef struct candidate {
 /* The largest scale that is secure with n_special special primes; false when none is. */
 static bool candidate_make(candidate *out, uint32_t log_n, uint32_t levels, uint32_t n_special) {
     const uint32_t n_q = levels + 1, digits = (n_q + n_special - 1) / n_special;
-    const double room = mzv_params_cap(log_n, MZV_SECURITY_BITS) - (double)LOG_SPECIAL * n_special - LOG_Q0_ROOM;
+    const double room =
+        mzv_params_cap(log_n, MZV_SECURITY_BITS) - (double)LOG_SPECIAL * n_special - LOG_Q0_ROOM;
     double log_scale = fmin(floor(room / n_q), LOG_SCALE_FIRST);
     for (; log_scale >= LOG_SCALE_LAST; log_scale--) {
-        const mzv_params p = { .log_n = log_n, .n_levels = levels, .log_scale = (uint32_t)log_scale,
-                               .log_q0 = (uint32_t)log_scale + LOG_Q0_ROOM, .n_special = n_special,
+        const mzv_params p = { .log_n = log_n,
+                               .n_levels = levels,
+                               .log_scale = (uint32_t)log_scale,
+                               .log_q0 = (uint32_t)log_scale + LOG_Q0_ROOM,
+                               .n_special = n_special,
                                .log_special = LOG_SPECIAL };
         mzv_param_facts facts;
         if (mzv_params_check(&p, &facts) != MZV_OK) continue;
-        *out = (candidate){ p, (double)n_q + (digits + 2.0) * (n_special + n_q) };
+        *out = (candidate) { p, (double)n_q + (digits + 2.0) * (n_special + n_q) };
         return true;
     }
     return false;
@@ -240,7 +249,8 @@ static bool next_candidate(candidate *out, uint32_t log_n, uint32_t levels, doub
     bool found = false;
     for (uint32_t k = 1; k <= levels + 1; k++) {
         candidate c;
-        if (!candidate_make(&c, log_n, levels, k) || c.cost <= above || (found && c.cost >= out->cost)) continue;
+        if (!candidate_make(&c, log_n, levels, k) || c.cost <= above || (found && c.cost >= out->cost))
+            continue;
         *out = c;
         found = true;
     }
@@ -262,15 +272,15 @@ static bool finest_candidate(candidate *out, uint32_t log_n, uint32_t levels) {
 static mzv_status assess(mzv_hybrid_plan *plan, const mzv_attention_spec *spec, const mzv_calibration *cal,
                          const mzv_hybrid_options *options) {
     MZV_TRY(mzv_hybrid_count(&plan->counts, NULL, spec, &plan->params, plan->levels));
-    const mzv_status status = predict(&plan->predicted_error, spec, plan, &cal->layer[plan->module.layer],
-                                      cal->n_sample, options);
+    const mzv_status status =
+        predict(&plan->predicted_error, spec, plan, &cal->layer[plan->module.layer], cal->n_sample, options);
     if (status != MZV_ERR_RANGE) return status;
     plan->predicted_error = INFINITY;
     return MZV_OK;
 }
 
-/* On one ring: if its finest parameters meet the target, the cheapest that do. plan->predicted_error is above the target
- * when none does. */
+/* On one ring: if its finest parameters meet the target, the cheapest that do. plan->predicted_error is above
+ * the target when none does. */
 static mzv_status try_ring(mzv_hybrid_plan *plan, uint32_t log_n, const mzv_checkpoint *cp,
                            const mzv_calibration *cal, const mzv_hybrid_options *options) {
     mzv_hybrid_spec spec;
@@ -299,62 +309,96 @@ done:
 
 /* ---- memory ---- */
 
-static size_t key_bytes(const mzv_params *p, uint32_t level) {
-    const size_t digits = (level + p->n_special) / p->n_special;
-    return 2 * digits * (p->n_special + level + 1) * (sizeof(uint64_t) << p->log_n);
-}
-
 /* What a session may take: the user's limit, or what the machine has. */
 static mzv_status memory_limit(uint64_t *have, const mzv_hybrid_options *options) {
     *have = options->memory_bytes_max;
     return *have ? MZV_OK : mzv_memory_available(have);
 }
 
-/* plan->device_bytes. In handles: two ciphertexts at the top level, one of a single limb. */
-static mzv_status device_size(mzv_hybrid_plan *plan, const mzv_hybrid_options *options, size_t kept) {
-    const mzv_backend_ops *ops;
-    mzv_footprint f;
-    MZV_TRY(mzv_backend_find(&ops, options->backend));
-    MZV_TRY(mzv_footprint_of(&f, ops, &plan->params, &plan->counts, plan->keys_bytes, 4 * (plan->levels + 1) + 2));
-    plan->device_bytes = mzv_footprint_sum(&f) + (ops->table_bytes != NULL && plan->keeps_weights ? kept : 0);
-    if (options->mode == MZV_MODE_EXECUTE && options->device_bytes_max > 0 &&
-        plan->device_bytes > options->device_bytes_max)
-        return mzv_fail(MZV_ERR_MEMORY,
-                        "hybrid: %s at N = 2^%u needs %llu MiB of the GPU, allowed %zu MiB; raise --device-memory, allow "
-                        "fewer tokens or encrypt one head",
-                        plan->module.text, plan->params.log_n, (unsigned long long)(plan->device_bytes >> 20),
-                        options->device_bytes_max >> 20);
+#define FREE_SHARE 0.95 /* of a GPU's free memory, where the user sets no limit: the rest is the driver's */
+
+/* Bytes of the GPU that a session may take; UINT64_MAX: nobody says. */
+static uint64_t device_limit(const mzv_backend_ops *ops, const mzv_hybrid_options *options) {
+    mzv_device_facts facts;
+    int n_devices = 0;
+    if (options->device_bytes_max > 0) return options->device_bytes_max;
+    if (options->mode != MZV_MODE_EXECUTE || ops->look == NULL ||
+        ops->look(&facts, &n_devices, options->device) != MZV_OK)
+        return UINT64_MAX;
+    return (uint64_t)(FREE_SHARE * (double)facts.free_bytes);
+}
+
+/* Keys that the GPU has no room for beside `others` stay in pinned memory of the host. */
+static mzv_status place_keys(mzv_hybrid_plan *plan, const mzv_key_request *request, uint64_t others,
+                             const mzv_backend_ops *ops, const mzv_hybrid_options *options) {
+    const uint64_t limit = device_limit(ops, options);
+    mzv_keys_footprint keys;
+    plan->device_bytes = others + plan->keys_bytes;
+    if (options->mode != MZV_MODE_EXECUTE || plan->device_bytes <= limit) return MZV_OK;
+    if (others > limit)
+        return mzv_fail(
+            MZV_ERR_MEMORY,
+            "hybrid: %s at N = 2^%u needs %llu MiB of the GPU without any key, allowed %llu MiB; raise "
+            "--device-memory, allow fewer tokens or encrypt one head",
+            plan->module.text, plan->params.log_n, (unsigned long long)(others >> 20),
+            (unsigned long long)(limit >> 20));
+    plan->device_bytes_keys = limit > others ? (size_t)(limit - others) : 1; /* 0 would be no limit */
+    MZV_TRY(mzv_footprint_keys(&keys, &plan->params, request, plan->device_bytes_keys));
+    plan->device_bytes = others + keys.device;
+    plan->pinned_bytes = keys.pinned;
     return MZV_OK;
 }
 
-static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const mzv_calibration *cal,
-                        const mzv_hybrid_options *options) {
+/* plan->device_bytes. In handles: two ciphertexts at the top level, one of a single limb. */
+static mzv_status device_size(mzv_hybrid_plan *plan, const mzv_key_request *request, size_t kept,
+                              const mzv_hybrid_options *options) {
+    const mzv_backend_ops *ops;
+    mzv_footprint f;
+    plan->device_bytes = plan->pinned_bytes = plan->device_bytes_keys = 0;
+    MZV_TRY(mzv_backend_find(&ops, options->backend));
+    if (ops->table_bytes == NULL) return MZV_OK;
+    MZV_TRY(mzv_footprint_of(&f, ops, &plan->params, &plan->counts, 0, 4 * (plan->levels + 1) + 2));
+    return place_keys(plan, request, mzv_footprint_sum(&f) + (plan->keeps_weights ? kept : 0), ops, options);
+}
+
+static void host_size(mzv_hybrid_plan *plan, size_t kept, uint64_t have) {
     const size_t row = sizeof(uint64_t) << plan->params.log_n;
     const size_t n_primes = plan->params.n_special + plan->params.n_levels + 1;
-    mzv_key_request *request;
-    mzv_hybrid_spec spec;
-    uint64_t have;
-    size_t kept = 0;
-    MZV_TRY(memory_limit(&have, options));
-    MZV_TRY(mzv_key_request_create(&request));
-    mzv_status status = mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, plan->n_tokens_max,
-                                             options->target_error);
-    if (status == MZV_OK) {
-        status = mzv_hybrid_count(&plan->counts, request, &spec.attention, &plan->params, plan->levels);
-        kept = mzv_attention_kept_bytes(&spec.attention, &plan->params, plan->levels);
-        mzv_hybrid_spec_clear(&spec);
-    }
-    plan->keys_bytes = 0;
-    for (uint32_t i = 0; i < request->n && status == MZV_OK; i++)
-        plan->keys_bytes += key_bytes(&plan->params, request->need[i].level);
-    mzv_key_request_destroy(request);
     plan->upload_bytes = 2 * (plan->levels + 1) * row;
     plan->download_bytes = 2 * row;
     plan->memory_bytes = plan->keys_bytes + plan->counts.peak_bytes + plan->counts.plain_bytes +
                          5 * n_primes * row + 2 * (2 * (plan->levels + 1) * row) + FIXED_BYTES;
     plan->keeps_weights = plan->memory_bytes + kept <= keep_bytes_max && plan->memory_bytes + kept <= have;
     if (plan->keeps_weights) plan->memory_bytes += kept;
-    return status == MZV_OK ? device_size(plan, options, kept) : status;
+}
+
+/* `request`: empty, to be filled. */
+static mzv_status sizes_with(mzv_hybrid_plan *plan, mzv_key_request *request, const mzv_hybrid_spec *spec,
+                             const mzv_hybrid_options *options) {
+    mzv_keys_footprint keys;
+    uint64_t have;
+    MZV_TRY(memory_limit(&have, options));
+    MZV_TRY(mzv_hybrid_count(&plan->counts, request, &spec->attention, &plan->params, plan->levels));
+    MZV_TRY(mzv_footprint_keys(&keys, &plan->params, request, UINT64_MAX));
+    plan->keys_bytes = keys.device;
+    const size_t kept = mzv_attention_kept_bytes(&spec->attention, &plan->params, plan->levels);
+    host_size(plan, kept, have);
+    return device_size(plan, request, kept, options);
+}
+
+static mzv_status sizes(mzv_hybrid_plan *plan, const mzv_checkpoint *cp, const mzv_calibration *cal,
+                        const mzv_hybrid_options *options) {
+    mzv_key_request *request;
+    mzv_hybrid_spec spec;
+    MZV_TRY(mzv_key_request_create(&request));
+    mzv_status status = mzv_hybrid_spec_make(&spec, cp, cal, &plan->module, plan->n_slots, plan->n_tokens_max,
+                                             options->target_error);
+    if (status == MZV_OK) {
+        status = sizes_with(plan, request, &spec, options);
+        mzv_hybrid_spec_clear(&spec);
+    }
+    mzv_key_request_destroy(request);
+    return status;
 }
 
 static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_options *options) {
@@ -362,9 +406,11 @@ static mzv_status check_memory(const mzv_hybrid_plan *plan, const mzv_hybrid_opt
     if (options->mode != MZV_MODE_EXECUTE) return MZV_OK;
     MZV_TRY(memory_limit(&have, options));
     if (plan->memory_bytes > have)
-        return mzv_fail(MZV_ERR_MEMORY, "hybrid: %s at N = 2^%u needs %zu MiB, had %llu MiB; allow fewer tokens or encrypt one head",
-                        plan->module.text, plan->params.log_n, plan->memory_bytes >> 20,
-                        (unsigned long long)(have >> 20));
+        return mzv_fail(
+            MZV_ERR_MEMORY,
+            "hybrid: %s at N = 2^%u needs %zu MiB, had %llu MiB; allow fewer tokens or encrypt one head",
+            plan->module.text, plan->params.log_n, plan->memory_bytes >> 20,
+            (unsigned long long)(have >> 20));
     return MZV_OK;
 }
 
@@ -380,7 +426,8 @@ mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, 
         if (slots > 1u << (log_n - 1)) {
             if (log_n == LOG_N_LAST)
                 return mzv_fail(MZV_ERR_ARGUMENT,
-                                "hybrid: %u tokens of %u channels take %llu slots, the largest ring has %u; use at most %llu tokens",
+                                "hybrid: %u tokens of %u channels take %llu slots, the largest ring has %u; "
+                                "use at most %llu tokens",
                                 o.n_tokens_max, cal->n_channels, (unsigned long long)slots, 1u << (log_n - 1),
                                 (unsigned long long)o.n_tokens_max * (1u << (log_n - 1)) / slots);
             continue;
@@ -394,6 +441,7 @@ mzv_status mzv_hybrid_plan_make(mzv_hybrid_plan *out, const mzv_checkpoint *cp, 
         return MZV_OK;
     }
     return mzv_fail(MZV_ERR_PARAMS,
-                    "hybrid: %s takes %u levels; no ring up to 2^%d is secure with a predicted error of %.2g (best %.2g); narrow the calibration or raise the target",
+                    "hybrid: %s takes %u levels; no ring up to 2^%d is secure with a predicted error of %.2g "
+                    "(best %.2g); narrow the calibration or raise the target",
                     module->text, plan.levels, LOG_N_LAST, o.target_error, best);
 }

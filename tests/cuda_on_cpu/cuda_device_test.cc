@@ -121,7 +121,7 @@ struct Scenario {
     const mzv_chain *chain;
     mzv_backend *backend = nullptr;
     mzv_stream *a = nullptr, *b = nullptr;
-    uint64_t *words = nullptr, *more = nullptr;
+    uint64_t *words = nullptr, *more = nullptr, *pinned = nullptr;
     long calls_before_close = 0;
 
     // Until the stream has passed all that its work reads: a second time if the first was made to fail.
@@ -208,12 +208,14 @@ struct Scenario {
 
     mzv_status run() {
         mzv_status status = prepare();
+        if (status == MZV_OK) status = a->ops->alloc_pinned(a, &pinned, kN);
         if (status == MZV_OK) status = compute();
         if (status == MZV_OK) status = compute_fused();
         if (words != nullptr) {
             const mzv_status drained = drain(b); // it reads `words`
             if (status == MZV_OK) status = drained;
-            a->ops->free(a, words); // reported by the next call
+            if (pinned != nullptr) a->ops->free_pinned(a, pinned, kN);
+            a->ops->free(a, words); // both reported by the next call
             const mzv_status last = a->ops->synchronize(a);
             if (status == MZV_OK) status = last;
         }

@@ -108,6 +108,49 @@ TEST_F(CudaMemory, NoRoomForTablesIsOutOfMemory) {
     EXPECT_EQ(other, nullptr);
 }
 
+// Operands in pinned memory: copied to and from, read by kernels, not counted as the device's.
+TEST_F(CudaMemory, PinnedMemoryIsReadInPlace) {
+    const size_t n = size_t(1) << kLogN;
+    const mzv_basis basis = { 0, 0, 1 };
+    const uint64_t used = memory().used_bytes;
+    uint64_t *a = nullptr, *r = nullptr;
+    ASSERT_EQ(mzv_cuda_ops.alloc_pinned(s_, &a, n), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(memory().used_bytes, used);
+    EXPECT_EQ(memory().pinned_bytes, 8 * n);
+    EXPECT_EQ(n_pinned_bytes(), 8 * n);
+    ASSERT_EQ(mzv_cuda_ops.alloc(s_, &r, n), MZV_OK);
+    std::vector<uint64_t> x(n), back(n), sum(n);
+    for (size_t k = 0; k < n; k++) x[k] = k * k % primes_[1];
+    ASSERT_EQ(mzv_cuda_ops.upload(s_, a, x.data(), n), MZV_OK) << mzv_last_error();
+    const mzv_cpoly view = { a, n, 1, basis };
+    ASSERT_EQ(mzv_cuda_ops.add(s_, { r, n, 1, basis }, view, view), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_cuda_ops.download(s_, back.data(), a, n), MZV_OK) << mzv_last_error();
+    ASSERT_EQ(mzv_cuda_ops.download(s_, sum.data(), r, n), MZV_OK) << mzv_last_error();
+    mzv_cuda_ops.free(s_, r);
+    mzv_cuda_ops.free_pinned(s_, a, n); // after what is queued
+    EXPECT_EQ(back, x);
+    for (size_t k = 0; k < n; k++) ASSERT_EQ(sum[k], 2 * x[k] % primes_[1]) << k;
+    EXPECT_EQ(memory().pinned_bytes, 0u);
+}
+
+TEST_F(CudaMemory, PinnedMemoryThatIsRefused) {
+    uint64_t *a = nullptr;
+    device().fail_call = "cudaHostAlloc";
+    device().fail_with = cudaErrorMemoryAllocation;
+    EXPECT_EQ(mzv_cuda_ops.alloc_pinned(s_, &a, 1000), MZV_ERR_MEMORY);
+    EXPECT_TRUE(last_error_has("8000 bytes of pinned host memory")) << mzv_last_error();
+    EXPECT_TRUE(last_error_has("device_bytes_keys")) << mzv_last_error();
+    device().fail_call = "cudaHostGetDevicePointer";
+    device().fail_with = cudaErrorInvalidValue;
+    EXPECT_EQ(mzv_cuda_ops.alloc_pinned(s_, &a, 1000), MZV_ERR_DEVICE);
+    device().pinned_offset = 4096;
+    EXPECT_EQ(mzv_cuda_ops.alloc_pinned(s_, &a, 1000), MZV_ERR_DEVICE);
+    EXPECT_TRUE(last_error_has("another address on the device")) << mzv_last_error();
+    EXPECT_EQ(a, nullptr);
+    EXPECT_EQ(memory().pinned_bytes, 0u);
+    EXPECT_EQ(n_pinned_bytes(), 0u);
+}
+
 TEST_F(CudaMemory, LookTellsOfEachDevice) {
     device().n_devices = 3;
     device().major = 8;

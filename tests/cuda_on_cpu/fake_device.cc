@@ -30,7 +30,8 @@ constexpr cudaError_t kInvalidHandle = static_cast<cudaError_t>(400);
 
 cuda_on_cpu::Device machine;
 std::map<unsigned char *, size_t> memory;
-std::map<void *, FakePool *> pool_of; // blocks that came from a pool
+std::map<unsigned char *, size_t> pinned; // memory of the host that the device reads
+std::map<void *, FakePool *> pool_of;     // blocks that came from a pool
 std::set<FakeStream *> streams;
 std::set<FakeEvent *> events;
 std::set<FakePool *> pools;
@@ -74,22 +75,32 @@ void queue(FakeStream *stream, std::function<void()> work) {
     stream->n_queued++;
 }
 
-// Whether [at, at + bytes) lies within one allocation.
-bool on_device(const void *at, size_t bytes) {
+// Whether [at, at + bytes) lies within one block.
+bool within(const std::map<unsigned char *, size_t> &blocks, const void *at, size_t bytes) {
     unsigned char *p = static_cast<unsigned char *>(const_cast<void *>(at));
-    auto after = memory.upper_bound(p);
-    if (after == memory.begin()) return false;
+    auto after = blocks.upper_bound(p);
+    if (after == blocks.begin()) return false;
     const auto block = std::prev(after);
     return p + bytes <= block->first + block->second;
 }
+bool on_device(const void *at, size_t bytes) { return within(memory, at, bytes); }
 
+// Between what the device can read, on it or pinned, and memory that only the host knows. A kind says which
+// is which; the default one finds out.
 bool copy_allowed(const void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
-    return kind == cudaMemcpyHostToDevice ? on_device(to, bytes) && !on_device(from, 1)
-                                          : on_device(from, bytes) && !on_device(to, 1);
+    const bool default_kind = kind == cudaMemcpyDefault;
+    const bool to_ours = on_device(to, bytes) || (default_kind && within(pinned, to, bytes));
+    const bool from_ours = on_device(from, bytes) || (default_kind && within(pinned, from, bytes));
+    const bool to_host = !on_device(to, 1) && !within(pinned, to, 1);
+    const bool from_host = !on_device(from, 1) && !within(pinned, from, 1);
+    if (kind == cudaMemcpyHostToDevice) return to_ours && from_host;
+    if (kind == cudaMemcpyDeviceToHost) return from_ours && to_host;
+    return (to_ours && from_host) || (from_ours && to_host);
 }
 
-void copy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
-    if (kind == cudaMemcpyHostToDevice && machine.on_upload) machine.on_upload(from, bytes);
+void copy(void *to, const void *from, size_t bytes) {
+    const bool uploads = within(memory, to, 1) || within(pinned, to, 1);
+    if (uploads && machine.on_upload) machine.on_upload(from, bytes);
     memcpy(to, from, bytes);
 }
 
@@ -137,7 +148,13 @@ void reset() {
     last_error = cudaSuccess;
 }
 
-size_t n_live() { return memory.size() + streams.size() + events.size() + pools.size(); }
+size_t n_live() { return memory.size() + pinned.size() + streams.size() + events.size() + pools.size(); }
+
+size_t n_pinned_bytes() {
+    size_t sum = 0;
+    for (const auto &block : pinned) sum += block.second;
+    return sum;
+}
 
 void queue_kernel(const void *kernel, const Launch &launch, cudaStream_t stream, std::function<void()> body) {
     if (!usable(stream) || stream->device != current_device)
@@ -298,10 +315,35 @@ cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
     return cudaSuccess;
 }
 
+cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags) {
+    FAIL_ON_DEMAND();
+    if ((flags & cudaHostAllocMapped) == 0) return cudaErrorInvalidValue;
+    void *block = nullptr;
+    if (posix_memalign(&block, 4096, bytes) != 0) return cudaErrorMemoryAllocation;
+    memset(block, 0xA5, bytes);
+    pinned[static_cast<unsigned char *>(block)] = bytes;
+    *out = block;
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostGetDevicePointer(void **out, void *host, unsigned) {
+    FAIL_ON_DEMAND();
+    if (!within(pinned, host, 1)) return cudaErrorInvalidValue;
+    *out = static_cast<unsigned char *>(host) + machine.pinned_offset;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFreeHost(void *block) {
+    if (pinned.erase(static_cast<unsigned char *>(block)) == 0) die("frees pinned memory that is not there");
+    free(block);
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
     FAIL_ON_DEMAND();
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
-    copy(to, from, bytes, kind);
+    copy(to, from, bytes);
     return cudaSuccess;
 }
 
@@ -310,7 +352,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     FAIL_ON_DEMAND();
     if (!usable(stream)) return kInvalidHandle;
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
-    queue(stream, [to, from, bytes, kind] { copy(to, from, bytes, kind); });
+    queue(stream, [to, from, bytes] { copy(to, from, bytes); });
     return cudaSuccess;
 }
 

@@ -11,6 +11,7 @@ struct Device {
     int n_devices = 1;
     int major = 9, minor = 0;
     int shared_bytes = 227 << 10, n_processors = 4; // of an H100, and so few that small rings fill them
+    size_t pinned_offset = 0; // of pinned memory's address on the device from that on the host
     Order order = Order::kForward;
     // Call number `fail_at` of the runtime since reset() returns `fail_with`; -1: none does.
     long fail_at = -1;
@@ -31,7 +32,9 @@ struct Device {
 Device &device();
 void reset();
 
-// Allocations, streams, events and pools not yet given back.
+// Allocations, pinned memory, streams, events and pools not yet given back.
 size_t n_live();
+// Bytes of pinned memory.
+size_t n_pinned_bytes();
 
 } // namespace cuda_on_cpu

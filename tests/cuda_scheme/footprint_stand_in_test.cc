@@ -19,13 +19,14 @@ uint64_t counted(const mzv_context *ctx) {
 uint64_t predicted(const mzv_params &params, const mzv_counts &counts, const mzv_key_request *request,
                    uint64_t cipher_rows) {
     mzv_footprint f = {};
-    uint64_t keys = 0;
-    EXPECT_EQ(mzv_footprint_keys(&keys, &params, request), MZV_OK) << mzv_last_error();
-    EXPECT_EQ(mzv_footprint_of(&f, &mzv_cuda_ops, &params, &counts, keys, cipher_rows), MZV_OK)
+    mzv_keys_footprint keys = {};
+    EXPECT_EQ(mzv_footprint_keys(&keys, &params, request, UINT64_MAX), MZV_OK) << mzv_last_error();
+    EXPECT_EQ(keys.pinned, 0u);
+    EXPECT_EQ(mzv_footprint_of(&f, &mzv_cuda_ops, &params, &counts, keys.device, cipher_rows), MZV_OK)
         << mzv_last_error();
     EXPECT_GT(f.tables, 0u);
     EXPECT_GT(f.scratch, counts.peak_bytes);
-    EXPECT_EQ(f.keys, keys);
+    EXPECT_EQ(f.keys, keys.device);
     return mzv_footprint_sum(&f);
 }
 
@@ -105,15 +106,41 @@ TEST_F(CudaFootprint, BootstrapMadeReady) {
         mzv_boot *boot = nullptr;
         MZV_OKAY(mzv_boot_create(&boot, ev_.get(), &spec));
         expect_near(counted(ctx_.get()), expected);
-        uint64_t keys = 0;
-        MZV_OKAY(mzv_footprint_keys(&keys, &params, request_.get()));
-        EXPECT_EQ(mzv_keys_bytes(keys_.get()), keys);
+        mzv_keys_footprint keys = {};
+        MZV_OKAY(mzv_footprint_keys(&keys, &params, request_.get(), UINT64_MAX));
+        EXPECT_EQ(mzv_keys_bytes(keys_.get()), keys.device);
         mzv_boot_destroy(boot);
         ev_.reset();
         keys_.reset();
         secret_.reset();
         ctx_.reset();
     }
+}
+
+// The keys used most are on the device: of four of one size the one used three times, then the one used
+// twice.
+TEST_F(CudaFootprint, KeysUsedMostComeFirst) {
+    const mzv_params params = mzv_test::toy(11, 6, 3);
+    for (int32_t steps : { 1, 2, 2, 3, 3, 3, 4 }) MZV_OKAY(mzv_request_rotate(request_.get(), steps, 6));
+    mzv_keys_footprint all = {};
+    MZV_OKAY(mzv_footprint_keys(&all, &params, request_.get(), UINT64_MAX));
+    mzv_options options = {};
+    options.backend = "cuda";
+    options.device_bytes_keys = all.device / 2 + 8;
+    mzv_context *ctx = nullptr;
+    MZV_OKAY(mzv_context_create(&ctx, &params, &options));
+    ctx_.reset(ctx);
+    secret_ = mzv_test::make_secret(ctx_);
+    mzv_keys *keys = nullptr;
+    MZV_OKAY(mzv_keys_create(&keys, secret_.get(), request_.get()));
+    keys_.reset(keys);
+    for (int32_t steps : { 1, 2, 3, 4 }) {
+        const mzv_ksk *key = nullptr;
+        MZV_OKAY(mzv_keys_find(&key, keys, mzv_galois_of(11, steps), 6));
+        const uint64_t *at = key->pair[0].base;
+        EXPECT_EQ(at >= keys->words && at < keys->words + keys->n_words, steps == 2 || steps == 3) << steps;
+    }
+    EXPECT_EQ(keys->n_pinned * 8, all.device / 2);
 }
 
 TEST_F(CudaFootprint, NothingOnAGpuWhereTheCpuComputes) {

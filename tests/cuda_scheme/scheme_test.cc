@@ -1,7 +1,11 @@
 // Operations and circuits on ciphertexts: the CUDA backend gives the words that the CPU gives.
 #include <unistd.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "circuit/polynomial.h"
+#include "ckks/footprint.h"
 #include "cuda_scheme/sides.h"
 #include "observe.h"
 
@@ -67,6 +71,46 @@ TEST_F(CudaScheme, OperationsAtEveryLevelWithKeys) {
         const int32_t steps[] = { 1, 5, -3 };
         return mzv_rotate_sum(ev, out, a, steps, 3);
     });
+}
+
+std::string bytes_of(const std::string &path) {
+    std::ifstream file(path, std::ios::binary);
+    return { std::istreambuf_iterator<char>(file), {} };
+}
+
+// No key on the device, some, all: the same words, and the same file.
+TEST_F(CudaScheme, KeysInPinnedMemoryOfTheHost) {
+    const mzv_test::Request request = request_all();
+    const mzv_params params = mzv_test::toy(10, kTop, 2);
+    mzv_keys_footprint all = {}, split = {};
+    MZV_OKAY(mzv_footprint_keys(&all, &params, request.get(), UINT64_MAX));
+    for (const size_t budget :
+         { size_t(1), size_t(all.device / 2), size_t(all.device - 1), size_t(all.device) }) {
+        SCOPED_TRACE(budget);
+        sides_ = std::make_unique<Sides>(params, request.get(), 0, budget);
+        const Side &cuda = sides_->cuda;
+        mzv_device_memory memory = {};
+        MZV_OKAY(mzv_footprint_keys(&split, &params, request.get(), budget));
+        MZV_OKAY(cuda.ctx->ops->memory(&memory, cuda.ctx->backend));
+        EXPECT_EQ(memory.pinned_bytes, split.pinned);
+        EXPECT_LE(split.device, budget);
+        EXPECT_EQ(split.device + split.pinned, all.device);
+        EXPECT_EQ(split.pinned == 0, budget == all.device);
+        EXPECT_EQ(mzv_keys_bytes(cuda.keys.get()), all.device);
+        check("mul", [](auto *ev, auto *out, auto *a, auto *b) { return mzv_mul(ev, out, a, b); });
+        check(
+            "conjugate", [](auto *ev, auto *out, auto *a, auto *) { return mzv_conjugate(ev, out, a); }, 3);
+        check("rotate_sum", [](auto *ev, auto *out, auto *a, auto *) {
+            const int32_t steps[] = { 1, 5, -3 };
+            return mzv_rotate_sum(ev, out, a, steps, 3);
+        });
+        const File one, other;
+        MZV_OKAY(mzv_keys_save(sides_->cpu.keys.get(), (one.path + "a").c_str()));
+        MZV_OKAY(mzv_keys_save(cuda.keys.get(), other.path.c_str()));
+        EXPECT_TRUE(bytes_of(one.path + "a") == bytes_of(other.path));
+        remove((one.path + "a").c_str());
+        sides_.reset();
+    }
 }
 
 TEST_F(CudaScheme, ProductOfABatch) {

@@ -14,11 +14,11 @@ namespace cuda_scheme {
 using mzv_test::Slots;
 using Evaluator = mzv_test::Handle<mzv_evaluator, mzv_evaluator_destroy>;
 
-inline mzv_test::Context open(const mzv_params &params, const char *backend, size_t device_bytes_max = 0) {
+inline mzv_test::Context open(const mzv_params &params, const char *backend, size_t device_bytes_keys = 0) {
     mzv_context *ctx = nullptr;
     mzv_options options = {};
     options.backend = backend;
-    options.device_bytes_max = device_bytes_max;
+    options.device_bytes_keys = device_bytes_keys;
     EXPECT_EQ(mzv_context_create(&ctx, &params, &options), MZV_OK) << mzv_last_error();
     return mzv_test::Context(ctx);
 }
@@ -40,9 +40,11 @@ class Sides {
     Side cpu, cuda;
     mzv_test::Secret secret; // of the CPU's context
 
-    Sides(const mzv_params &params, const mzv_key_request *request, size_t scratch_bytes) {
+    // device_bytes_keys: what keys may take on the device; 0: all of it.
+    Sides(const mzv_params &params, const mzv_key_request *request, size_t scratch_bytes,
+          size_t device_bytes_keys = 0) {
         cpu.ctx = open(params, "cpu");
-        cuda.ctx = open(params, "cuda");
+        cuda.ctx = open(params, "cuda", device_bytes_keys);
         secret = mzv_test::make_secret(cpu.ctx);
         mzv_keys *keys = nullptr, *loaded = nullptr;
         const File file;
