@@ -98,6 +98,7 @@ mzv_status mzv_bench_circuit(const mzv_bench_options *o, uint32_t *n_failed) {
     MZV_TRY(find_set(&site.params, o));
     omp_set_num_threads((int)o->threads);
     *n_failed = run_cases(mzv_circuit_cases, o, &site);
+    *n_failed += run_cases(mzv_columns_cases, o, &site);
     *n_failed += run_cases(mzv_boot_cases, o, &site);
     return MZV_OK;
 }

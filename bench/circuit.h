@@ -38,8 +38,12 @@ typedef struct mzv_circuit_case {
     const void *recipe; /* what `open` reads */
 } mzv_circuit_case;
 
-/* All cases: functions in circuit_cases.c, bootstraps in circuit_boot.c; ended by a NULL name. */
-extern const mzv_circuit_case mzv_circuit_cases[], mzv_boot_cases[];
+/* All cases: functions in circuit_cases.c, linear layers in
+ * circuit_columns.c, bootstraps in circuit_boot.c; ended by a NULL name. */
+extern const mzv_circuit_case mzv_circuit_cases[], mzv_columns_cases[], mzv_boot_cases[];
+
+/* Uniform on [0, 1): splitmix64 [SLF14]. Inputs are the same in every run. */
+double mzv_circuit_random(uint64_t *state);
 
 /* ---- circuits with random inputs, one result for each slot (circuit_function.c) ---- */
 

@@ -23,13 +23,8 @@ typedef struct booting {
     double keys_s;
 } booting;
 
-/* Uniform on [-1, 1): splitmix64 [SLF14]. Inputs are the same in every run. */
-static double next(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-52 - 1;
-}
+/* Uniform on [-1, 1). */
+static double next(uint64_t *state) { return 2 * mzv_circuit_random(state) - 1; }
 
 static mzv_status encrypt(booting *b) {
     const mzv_boot_facts *f = mzv_boot_about(b->boot);

@@ -101,8 +101,7 @@ static mzv_status measure(workshop *w, mzv_key_request *request) {
 
 /* ---- inputs ---- */
 
-/* Uniform on [0, 1): splitmix64 [SLF14]. Inputs are the same in every run. */
-static double next(uint64_t *state) {
+double mzv_circuit_random(uint64_t *state) {
     uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -110,8 +109,8 @@ static double next(uint64_t *state) {
 }
 
 static double draw(const mzv_function_recipe *r, uint64_t *state) {
-    double x = r->lo + (r->hi - r->lo) * next(state);
-    while (fabs(x) < r->gap) x = r->lo + (r->hi - r->lo) * next(state);
+    double x = r->lo + (r->hi - r->lo) * mzv_circuit_random(state);
+    while (fabs(x) < r->gap) x = r->lo + (r->hi - r->lo) * mzv_circuit_random(state);
     return x;
 }
 

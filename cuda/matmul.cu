@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint32_t kThreads = 256;
 constexpr uint32_t kHalfBits = 25;
-constexpr uint32_t kMaxTerms = 1024;
+constexpr uint32_t kMaxTerms = MZV_MATRIX_TERMS;
 
 struct MatmulArgs {
     const uint64_t *a; /* the limb of polynomial 0 */

@@ -119,6 +119,11 @@ typedef struct mzv_rotations {
     bool accumulate; /* the sums are added to what is there */
 } mzv_rotations;
 
+/* Weights of matrices lie below the bound, and backends sum at most so many terms at once: 18 bits, the 25 of
+ * half a residue, and 10 are the 53 of a double. */
+#define MZV_MATRIX_BOUND (1 << 18)
+#define MZV_MATRIX_TERMS 1024
+
 /* Integers w[o * n_in + i], |w| < 2^18: a linear layer over ciphertexts that hold one column each. */
 typedef struct mzv_matrix {
     uint32_t n_out, n_in;

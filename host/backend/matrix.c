@@ -7,16 +7,14 @@
 
 #include <string.h>
 
-#define WEIGHT_BOUND (1 << 18) /* sums of 1024 products with halves of residues, 25 bits, stay below 2^53 */
-
 static mzv_status check_matrix(const mzv_matrix *w) {
     if (w->n_out == 0 || w->n_in == 0 || w->w == NULL)
         return mzv_fail(MZV_ERR_ARGUMENT, "matmul: a matrix of %u x %u, need one that is not empty", w->n_out,
                         w->n_in);
     for (size_t k = 0; k < (size_t)w->n_out * w->n_in; k++)
-        if (w->w[k] <= -WEIGHT_BOUND || w->w[k] >= WEIGHT_BOUND)
+        if (w->w[k] <= -MZV_MATRIX_BOUND || w->w[k] >= MZV_MATRIX_BOUND)
             return mzv_fail(MZV_ERR_ARGUMENT, "matmul: weight %zu is %d, need |w| below %d", k, w->w[k],
-                            WEIGHT_BOUND);
+                            MZV_MATRIX_BOUND);
     return MZV_OK;
 }
 

@@ -152,6 +152,7 @@ static const mzv_evaluator_ops ckks_ops = {
     .rotate_many = mzv_ckks_rotate_many,
     .rotate_sum = mzv_ckks_rotate_sum,
     .conjugate = mzv_ckks_conjugate,
+    .mul_columns = mzv_ckks_mul_columns,
     .linear = mzv_ckks_linear,
     .linear_split = mzv_ckks_linear_split,
     .mod_raise = mzv_ckks_mod_raise,

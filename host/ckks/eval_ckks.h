@@ -37,6 +37,7 @@ size_t mzv_words_mul_plain(const mzv_shape *shape, const mzv_plain *p);
 size_t mzv_words_mul_monomial(const mzv_shape *shape, uint32_t k);
 size_t
 mzv_words_combine(const mzv_shape *shape); /* level: the lowest of the operands; drop: one above the target */
+size_t mzv_words_mul_columns(const mzv_shape *shape, uint32_t n_out); /* batch: n_in */
 size_t mzv_words_dot(const mzv_shape *shape);
 size_t mzv_words_rotate(const mzv_shape *shape); /* rotate, rotate_many, conjugate */
 size_t mzv_words_rotate_sum(const mzv_shape *shape, uint32_t n_moving);
@@ -89,6 +90,8 @@ mzv_status mzv_ckks_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, const
 mzv_status mzv_ckks_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
                                uint32_t n) MZV_MUST_CHECK;
 mzv_status mzv_ckks_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
+mzv_status mzv_ckks_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                const mzv_columns *columns) MZV_MUST_CHECK;
 mzv_status mzv_ckks_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                            const mzv_bsgs *t) MZV_MUST_CHECK;
 mzv_status mzv_ckks_linear_split(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,

@@ -95,6 +95,18 @@ static void key_switch(tally *t, const mzv_shape *s, bool hoisted, uint32_t drop
     t->used = mark;
 }
 
+/* The backend's matmul holds two rows for each operand of a sum, of which it takes at most
+ * MZV_MATRIX_TERMS at once, and for each
+ * result. */
+size_t mzv_words_mul_columns(const mzv_shape *s, uint32_t n_out) {
+    const mzv_shape sums = { s->log_n, s->n_special, s->level, n_out };
+    tally t = { 0 };
+    take(&t, rows_q(&sums));
+    borrow(&t, 2 * ((size_t)(s->batch < MZV_MATRIX_TERMS ? s->batch : MZV_MATRIX_TERMS) + n_out));
+    change_basis(&t, &sums, 1);
+    return words_of(&t, s);
+}
+
 size_t mzv_words_dot(const mzv_shape *s) {
     tally t = { 0 };
     take(&t, 3 * rows_q(s));

@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/random.h"
 #include "base/try.h"
+#include "ckks/columns.h"
 #include "ckks/eval_clear.h"
 #include "ckks/noise.h"
 #include "ckks/security.h"
@@ -155,6 +156,22 @@ static mzv_status clear_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
     return MZV_OK;
 }
 
+static mzv_status clear_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                    const mzv_columns *columns) {
+    const mzv_matrix *m = &columns->matrix;
+    const mzv_complex *x = mzv_clear_slots(a);
+    mzv_complex *r = mzv_clear_slots(out);
+#pragma omp parallel for
+    for (size_t i = 0; i < (size_t)m->n_out * ev->n_slots; i++) {
+        const int32_t *w = m->w + i / ev->n_slots * m->n_in;
+        mzv_complex sum = 0;
+        for (uint32_t k = 0; k < m->n_in; k++) sum += w[k] * x[(size_t)k * ev->n_slots + i % ev->n_slots];
+        r[i] = columns->step * sum + columns->bias[i / ev->n_slots];
+    }
+    add_rescale_noise(ev, out, a->level - 1);
+    return MZV_OK;
+}
+
 static mzv_status clear_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, int64_t k) {
     mzv_complex *r = mzv_clear_slots(out);
     const mzv_complex *x = mzv_clear_slots(a);
@@ -291,6 +308,7 @@ static const mzv_evaluator_ops clear_ops = {
     .rotate_many = clear_rotate_many,
     .rotate_sum = clear_rotate_sum,
     .conjugate = clear_conjugate,
+    .mul_columns = clear_mul_columns,
     .linear = mzv_clear_linear,
     .linear_split = mzv_clear_linear_split,
     .mod_raise = mzv_clear_mod_raise,

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/try.h"
+#include "ckks/columns.h"
 #include "ckks/eval_ckks.h"
 
 typedef struct mzv_count {
@@ -84,6 +85,14 @@ static mzv_status count_combine(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
     const mzv_shape shape = mzv_shape_of(ev, mzv_lowest_level(a, n), a[0]->batch);
     (void)out, (void)c, (void)constant;
     mzv_evaluator_peak(ev, mzv_words_combine(&shape));
+    return MZV_OK;
+}
+
+static mzv_status count_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                    const mzv_columns *columns) {
+    const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
+    (void)out;
+    mzv_evaluator_peak(ev, mzv_words_mul_columns(&shape, columns->matrix.n_out));
     return MZV_OK;
 }
 
@@ -204,6 +213,7 @@ static const mzv_evaluator_ops count_ops = {
     .rotate_many = count_rotate_many,
     .rotate_sum = count_rotate_sum,
     .conjugate = count_conjugate,
+    .mul_columns = count_mul_columns,
     .linear = count_linear,
     .linear_split = count_linear_split,
     .mod_raise = count_mod_raise,

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/try.h"
+#include "ckks/columns.h"
 #include "ckks/eval_kind.h"
 #include "ckks/security.h"
 
@@ -359,6 +360,31 @@ mzv_status mzv_mul_plain(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a
     MZV_TRY(ev->ops->mul_plain(ev, out, a, p));
     ev->counts.n_mul_plain += a->batch;
     ev->counts.n_rescale += a->batch;
+    return finish(ev, out, a, a->level - 1);
+}
+
+static mzv_status check_columns(const mzv_evaluator *ev, const mzv_cipher *out, const mzv_cipher *a,
+                                const mzv_columns *columns) {
+    MZV_TRY(check_value(ev, "mul_columns", a));
+    if (columns == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "mul_columns: the matrix is NULL");
+    if (memcmp(columns->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || columns->kind != ev->ops->kind)
+        return mzv_fail(MZV_ERR_MISMATCH, "mul_columns: the matrix is of other parameters or another kind");
+    if (columns->level != a->level)
+        return mzv_fail(MZV_ERR_LEVEL, "mul_columns: the matrix is for level %u, the ciphertext at %u",
+                        columns->level, a->level);
+    if (a->batch != columns->matrix.n_in)
+        return mzv_fail(MZV_ERR_ARGUMENT, "mul_columns: %u columns, the matrix takes %u", a->batch,
+                        columns->matrix.n_in);
+    if (out == a) return mzv_fail(MZV_ERR_ARGUMENT, "mul_columns: out is the operand");
+    return check_room(ev, "mul_columns", out, a->level - 1, columns->matrix.n_out);
+}
+
+mzv_status mzv_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                           const mzv_columns *columns) {
+    MZV_TRY(check_columns(ev, out, a, columns));
+    MZV_TRY(ev->ops->mul_columns(ev, out, a, columns));
+    ev->counts.n_mul_const += (uint64_t)columns->matrix.n_out * columns->matrix.n_in;
+    ev->counts.n_rescale += columns->matrix.n_out;
     return finish(ev, out, a, a->level - 1);
 }
 

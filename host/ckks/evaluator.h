@@ -57,6 +57,8 @@ typedef struct mzv_evaluator_ops {
     mzv_status (*rotate_sum)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const int32_t *steps,
                              uint32_t n);
     mzv_status (*conjugate)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);
+    mzv_status (*mul_columns)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                              const mzv_columns *columns);
     mzv_status (*linear)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
     mzv_status (*linear_split)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, const mzv_bsgs *t);
     mzv_status (*mod_raise)(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a);

@@ -34,4 +34,5 @@ const mzv_backend_ops mzv_cpu_ops = {
     .fold = mzv_cpu_fold,
     .key_switch = mzv_cpu_key_switch,
     .rotation_sums = mzv_cpu_rotation_sums,
+    .matmul = mzv_cpu_matmul,
 };

@@ -72,6 +72,22 @@ typedef struct mzv_cpu_target {
     const mzv_cpu_prime *prime;
 } mzv_cpu_target;
 
+/* Words of every polynomial that a product with a matrix treats at a time. */
+#define MZV_CPU_MATMUL_WORDS 32
+
+/* r[o] = sum over i < n_terms of w[o][i] a[i], or r[o] += that, n_words of one row of each polynomial.
+ * Weights are integers below 2^18, at most 1024 terms. */
+typedef struct mzv_cpu_matmul_tile {
+    uint64_t *r;
+    const uint64_t *a;
+    size_t r_stride, a_stride; /* from one polynomial to the next */
+    const double *w;
+    size_t w_stride; /* from one row of the matrix to the next */
+    double *halves;  /* room for 2 n_words n_terms */
+    uint32_t n_out, n_terms, n_words;
+    bool accumulate;
+} mzv_cpu_matmul_tile;
+
 /* Where the words of an automorphism come from: line k of the result is line source[k] / 8 of the
  * argument, its words in the order order[source[k] % 8]. */
 typedef struct mzv_cpu_permutation {
@@ -118,6 +134,7 @@ struct mzv_cpu_kernels {
     /* r = (a - r) c */
     void (*sub_from_scale)(uint64_t *r, const uint64_t *a, uint64_t c, size_t n, const mzv_cpu_prime *prime);
     void (*sum_products)(const mzv_cpu_products *products, size_t n, const mzv_cpu_prime *prime);
+    void (*matmul)(const mzv_cpu_matmul_tile *of, const mzv_cpu_prime *prime);
     /* r = permuted a, or r += permuted a */
     void (*permute)(uint64_t *r, const uint64_t *a, const mzv_cpu_permutation *permutation,
                     mzv_cpu_lines lines, bool accumulate, const mzv_cpu_prime *prime);
@@ -236,6 +253,7 @@ mzv_status mzv_cpu_fold(mzv_stream *s, mzv_poly r[2], const mzv_cpoly *d, const 
                         const uint32_t *galois, uint32_t n_digits, uint32_t n_rotations);
 mzv_status mzv_cpu_key_switch(mzv_stream *s, mzv_poly r[2], mzv_cpoly d, const mzv_switch *with);
 mzv_status mzv_cpu_rotation_sums(mzv_stream *s, mzv_poly *r, const mzv_rotations *of);
+mzv_status mzv_cpu_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w);
 
 #ifdef __cplusplus
 }

@@ -90,6 +90,19 @@ static void sum_products(const mzv_cpu_products *products, size_t n, const mzv_c
         for (size_t k = 0; k < n; k++) products->r[t][k] = sum_products_word(products, t, k, mod);
 }
 
+/* |sum| < 2^10 2^18 2^k for a prime of k bits, mzv_mod_reduce takes 2^(k+63). */
+static void matmul(const mzv_cpu_matmul_tile *of, const mzv_cpu_prime *prime) {
+    const mzv_modulus mod = prime->mod;
+    for (uint32_t o = 0; o < of->n_out; o++)
+        for (uint32_t k = 0; k < of->n_words; k++) {
+            uint64_t *r = of->r + o * of->r_stride + k;
+            mzv_i128 sum = of->accumulate ? *r : 0;
+            for (uint32_t i = 0; i < of->n_terms; i++)
+                sum += (mzv_i128)of->a[i * of->a_stride + k] * (int64_t)of->w[o * of->w_stride + i];
+            *r = reduce_signed(sum, mod);
+        }
+}
+
 static void repeat(uint64_t *r, const uint64_t *a, uint32_t log_repeat, size_t n) {
     for (size_t k = 0; k < n; k++) r[k] = a[k >> log_repeat];
 }
@@ -126,6 +139,7 @@ const mzv_cpu_kernels mzv_cpu_scalar = {
     .lift = lift,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
+    .matmul = matmul,
     .permute = permute,
     .repeat = repeat,
 };

@@ -1,5 +1,6 @@
 /* The kernel table of one variant; included last. */
 #include "cpu/cpu_simd_basis.h"
+#include "cpu/cpu_simd_matmul.h"
 #include "cpu/cpu_simd_pointwise.h"
 
 #define STRING_OF(x) #x
@@ -25,6 +26,7 @@ const mzv_cpu_kernels JOIN(mzv_cpu_, VARIANT) = {
     .lift = lift,
     .sub_from_scale = sub_from_scale,
     .sum_products = sum_products,
+    .matmul = matmul,
     .permute = permute,
     .repeat = repeat,
     .digit_tiles = digit_tiles,

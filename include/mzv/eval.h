@@ -18,6 +18,7 @@ extern "C" {
 
 typedef struct mzv_evaluator mzv_evaluator; /* one thread at a time */
 typedef struct mzv_plain mzv_plain;         /* an encoded vector of slots */
+typedef struct mzv_columns mzv_columns;     /* a matrix for ciphertexts of one column each */
 
 /* Evaluates ciphertexts. Borrows both; keys may be NULL where no key is needed. `scratch_bytes`: what a
  * run takes at most (mzv_counts.peak_bytes of the same circuit); 0 picks room for single operations. */
@@ -100,6 +101,21 @@ MZV_API mzv_status mzv_rotate_many(mzv_evaluator *ev, mzv_cipher *const *out, co
 /* out = a + a rotated by each of steps[0..n-1]: one ModUp and one ModDown (the fused slot folding). */
 MZV_API mzv_status mzv_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
                                   const int32_t *steps, uint32_t n) MZV_MUST_CHECK;
+/* A linear layer over columns: entry i of a batch holds column i of a table, its rows in the slots, and the layer
+ * is one product with a matrix, modulo each prime, without rotation, key or encoded weight. weight: n_out times
+ * n_in, row by row; bias: n_out, or NULL. For operands at `level`, which is at least 1. Weights become multiples
+ * of one step, the largest of them 2^18 - 1 steps or as many as the scale of that level allows:
+ * mzv_columns_step. Read before the call returns; owned by the caller, the evaluator outlives it.
+ * MZV_ERR_RANGE: a weight that is not finite, or beyond 2^20. */
+MZV_API mzv_status mzv_columns_create(mzv_columns **out, mzv_evaluator *ev, const double *weight, const double *bias,
+                                      uint32_t n_out, uint32_t n_in, uint32_t level) MZV_MUST_CHECK;
+MZV_API void mzv_columns_destroy(mzv_columns *columns); /* NULL is allowed */
+/* Twice the largest error of a weight. */
+MZV_API double mzv_columns_step(const mzv_columns *columns);
+/* out_o = sum_i weight[o][i] a_i + bias[o], one level lower, with one rescale each. a: batch n_in at the layer's
+ * level; out: batch n_out, not a. */
+MZV_API mzv_status mzv_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a,
+                                   const mzv_columns *columns) MZV_MUST_CHECK;
 MZV_API mzv_status mzv_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 
 #ifdef __cplusplus

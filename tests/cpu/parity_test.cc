@@ -207,6 +207,29 @@ mzv_status run_rotation_sums(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t 
     return mzv_poly_rotation_sums(s, r, &of);
 }
 
+// Weights of the largest size and both signs, and small ones between.
+std::vector<int32_t> weights_of(uint32_t n_out, uint32_t n_in) {
+    const int32_t top = (1 << 18) - 1;
+    std::vector<int32_t> w;
+    for (uint32_t o = 0; o < n_out; o++)
+        for (uint32_t i = 0; i < n_in; i++)
+            w.push_back(o % 3 == 0   ? top
+                        : o % 3 == 1 ? -top
+                                     : static_cast<int32_t>(7919 * i + 31 * o) % 262143 - 131071);
+    return w;
+}
+
+// `composed`: from multiplications by constants.
+mzv_status run_matmul(mzv_stream *s, Arena &m, mzv_basis basis, uint32_t n_out, uint32_t n_in,
+                      bool composed = false) {
+    const std::vector<int32_t> w = weights_of(n_out, n_in);
+    const std::vector<double> doubles(w.begin(), w.end());
+    const mzv_poly r = m.out(n_out, basis);
+    const mzv_cpoly a = m.cin(n_in, basis);
+    const mzv_matrix matrix = { n_out, n_in, w.data(), reinterpret_cast<const uint64_t *>(doubles.data()) };
+    return composed ? mzv_matmul_composed(s, r, a, &matrix) : mzv_poly_matmul(s, r, a, &matrix);
+}
+
 // A key switch of `level` limbs by three special primes to r without the last `drop` primes, or modulo all
 // primes of the key. `adds`: nothing, to both halves in the basis of d, to the first one alone, modulo the
 // key's basis.
@@ -284,6 +307,11 @@ void add_fused(std::vector<Named> *list, mzv_basis basis, uint32_t batch, uint32
                          } });
     list->push_back(
         { "rotation_sums", [=](mzv_stream *s, Arena &m) { return run_rotation_sums(s, m, basis, batch); } });
+    for (const auto &[n_out, n_in] :
+         std::vector<std::pair<uint32_t, uint32_t>> { { 1, 1 }, { 6, 5 }, { 3, 12 }, { 8, 2 } })
+        list->push_back({ "matmul", [=, rows = n_out, terms = n_in](mzv_stream *s, Arena &m) {
+                             return run_matmul(s, m, basis, rows, terms);
+                         } });
     list->push_back({ "fold", [=](mzv_stream *s, Arena &m) { return run_fold(s, m, basis, batch, 2); } });
 }
 
@@ -384,6 +412,29 @@ TEST_P(Parity, EveryOperation) {
         if (HasFatalFailure()) return;
     }
     omp_set_num_threads(1);
+}
+
+// More terms than one sum takes, all operands at their largest: against products by constants, which the
+// scalar kernels do in integers.
+TEST(Matmul, MoreTermsThanOneSumTakes) {
+    for (const char *variant : { "scalar", "avx2", "avx512", "avx512ifma", "simde", "ifma-simde" }) {
+        const mzv_cpu_kernels *kernels = kernels_of(variant);
+        if (kernels == nullptr) continue; // the scalar ones are everywhere
+        SCOPED_TRACE(variant);
+        const uint32_t log_n = 10, n_in = 2050;
+        const std::vector<uint64_t> primes = primes_of(log_n, 1, "fp64");
+        const mzv_chain chain = { log_n, 0, 1, primes.data() };
+        const mzv_basis basis = { 0, 0, 1 };
+        Device reference(chain, &mzv_cpu_scalar), device(chain, kernels);
+        ASSERT_EQ(mzv_scratch_reserve(device.stream, size_t { 2048 } << log_n), MZV_OK);
+        const Named matmul = { "matmul", [&](mzv_stream *stream, Arena &m) {
+                                  return run_matmul(stream, m, basis, 5, n_in, stream == reference.stream);
+                              } };
+        for (const Values values : { kLargest, kRandom }) {
+            Arena expected(chain, (n_in + 6) << log_n, values), found(chain, (n_in + 6) << log_n, values);
+            compare(matmul, reference, device, &expected, &found);
+        }
+    }
 }
 
 std::vector<Shape> shapes() {

@@ -1,6 +1,7 @@
 // Operations and circuits on ciphertexts: the CUDA backend gives the words that the CPU gives.
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
 #include <iterator>
 
@@ -119,6 +120,27 @@ TEST_F(CudaScheme, ProductOfABatch) {
     const Sides::Pair a = sides_->encrypted(kTop, 3, 1), out = sides_->room(kTop, 3);
     MZV_OKAY(mzv_mul(sides_->cpu.ev.get(), out.cpu.get(), a.cpu.get(), a.cpu.get()));
     MZV_OKAY(mzv_mul(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), a.cuda.get()));
+    expect_equal(out);
+}
+
+mzv_status mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t n_out) {
+    std::vector<double> weight(n_out * a->batch), bias(n_out);
+    for (size_t k = 0; k < weight.size(); k++) weight[k] = std::sin(static_cast<double>(3 * k + 1));
+    for (size_t o = 0; o < n_out; o++) bias[o] = static_cast<double>(o) - 0.5;
+    mzv_columns *columns = nullptr;
+    mzv_status status =
+        mzv_columns_create(&columns, ev, weight.data(), bias.data(), n_out, a->batch, mzv_cipher_level(a));
+    if (status == MZV_OK) status = mzv_mul_columns(ev, out, a, columns);
+    mzv_columns_destroy(columns);
+    return status;
+}
+
+TEST_F(CudaScheme, ColumnsTimesAMatrix) {
+    const mzv_test::Request request = request_all();
+    sides_ = std::make_unique<Sides>(mzv_test::toy(10, kTop, 2), request.get(), 0);
+    const Sides::Pair a = sides_->encrypted(kTop, 5, 1), out = sides_->room(kTop, 3);
+    MZV_OKAY(mul_columns(sides_->cpu.ev.get(), out.cpu.get(), a.cpu.get(), 3));
+    MZV_OKAY(mul_columns(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), 3));
     expect_equal(out);
 }
 
