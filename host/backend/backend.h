@@ -93,7 +93,7 @@ typedef struct mzv_switch {
 
 /* Rows of N words that a key switch may take of the scratch for its threads, beside what its composition
  * takes. */
-#define MZV_SWITCH_ROWS 64
+#define MZV_SWITCH_ROWS 128
 
 /* A factor of sums of rotations: rows over the basis of the sums, or N signed coefficients, |v| < 2^62, to be
  * lifted to it as by lift; both NULL: zero. A polynomial in X^(2^log_repeat) has values that come
