@@ -126,9 +126,9 @@ static void destroy(mzv_evaluator *ev) {
     mzv_ckks *ck = (mzv_ckks *)ev;
     if (ev->stream != NULL) {
         ev->stream->ops->free(ev->stream, ck->imaginary);
+        ev->stream->ops->free(ev->stream, ck->monomial);
         ev->stream->ops->stream_close(ev->stream);
     }
-    mzv_free(ck->monomial);
     mzv_free(ck);
 }
 
@@ -170,33 +170,46 @@ static void fill_constants(mzv_ckks *ck) {
     }
 }
 
-/* Values of X^(N/2), by lifting that monomial from scratch that has room for it. */
-static mzv_status fill_imaginary(mzv_ckks *ck) {
+static mzv_status upload_monomial(mzv_ckks *ck) {
     mzv_stream *s = ck->ev.stream;
-    const size_t n = (size_t)1 << ck->ev.log_n, n_words = (ck->ev.max_level + 1) * n;
-    uint64_t *coefficients = NULL;
+    const size_t n = (size_t)1 << ck->ev.log_n;
+    uint64_t *host = NULL;
     mzv_status status;
-    MZV_TRY(s->ops->alloc(s, &ck->imaginary, n_words));
-    MZV_TRY(s->ops->alloc(s, &coefficients, n));
-    const mzv_poly rows = { ck->imaginary, n_words, 1, mzv_basis_q(ck->ev.max_level) };
-    ck->monomial[n / 2] = 1;
-    MZV_TRY_GOTO(s->ops->upload(s, coefficients, (const uint64_t *)ck->monomial, n), done);
-    MZV_TRY_GOTO(mzv_poly_lift(s, rows, (const int64_t *)coefficients, 0), done);
+    MZV_TRY_GOTO(MZV_NEW(&host, n, "monomial"), done);
+    host[1] = 1;
+    MZV_TRY_GOTO(s->ops->alloc(s, &ck->monomial, n), done);
+    MZV_TRY_GOTO(s->ops->upload(s, ck->monomial, host, n), done);
     MZV_TRY_GOTO(s->ops->synchronize(s), done);
 done:
-    ck->monomial[n / 2] = 0;
-    s->ops->free(s, coefficients);
+    mzv_free(host);
     return status;
+}
+
+mzv_status mzv_ckks_power_of_x(const mzv_ckks *ck, mzv_poly rows, uint32_t log_power) {
+    mzv_stream *s = ck->ev.stream;
+    MZV_TRY(mzv_poly_lift(s, rows, (const int64_t *)ck->monomial, 0));
+    for (uint32_t i = 0; i < log_power; i++) MZV_TRY(mzv_poly_mul(s, rows, mzv_view(rows), mzv_view(rows)));
+    return MZV_OK;
+}
+
+/* Powers of X are made on the backend, from X: an operation that uploads could not be recorded. */
+static mzv_status fill_powers(mzv_ckks *ck) {
+    mzv_stream *s = ck->ev.stream;
+    const size_t n_words = (size_t)(ck->ev.max_level + 1) << ck->ev.log_n;
+    MZV_TRY(upload_monomial(ck));
+    MZV_TRY(s->ops->alloc(s, &ck->imaginary, n_words));
+    const mzv_poly rows = { ck->imaginary, n_words, 1, mzv_basis_q(ck->ev.max_level) };
+    MZV_TRY(mzv_ckks_power_of_x(ck, rows, ck->ev.log_n - 1));
+    return s->ops->synchronize(s);
 }
 
 static mzv_status open_ckks(mzv_ckks *ck, size_t scratch_bytes) {
     const mzv_shape top = mzv_shape_of(&ck->ev, ck->ev.max_level, 1);
     const size_t n_words = scratch_bytes == 0 ? mzv_words_dot(&top) : (scratch_bytes + 7) / 8;
     fill_constants(ck);
-    MZV_TRY(MZV_NEW(&ck->monomial, (size_t)1 << ck->ev.log_n, "monomial"));
     MZV_TRY(ck->ev.ctx->ops->stream_open(&ck->ev.stream, ck->ev.ctx->backend));
     MZV_TRY(mzv_scratch_reserve(ck->ev.stream, n_words));
-    return fill_imaginary(ck);
+    return fill_powers(ck);
 }
 
 mzv_status mzv_evaluator_create(mzv_evaluator **out, const mzv_context *ctx, const mzv_keys *keys,

@@ -17,7 +17,7 @@ typedef struct mzv_ckks {
     mzv_modulus modulus[MZV_MAX_PRIMES]; /* of q_0 .. q_L */
     uint64_t special[MZV_MAX_PRIMES];    /* P modulo them */
     uint64_t *imaginary;                 /* values of X^(N/2) modulo q_0 .. q_L: i in every slot */
-    int64_t *monomial;                   /* N host words, all zero between operations */
+    uint64_t *monomial;                  /* N coefficients: those of X */
 } mzv_ckks;
 
 /* What one operation takes of the scratch, in words, the backend's temporaries included. Both ckks (which
@@ -60,6 +60,8 @@ mzv_status mzv_ckks_key(const mzv_ckks *ck, const mzv_ksk **out, const mzv_ciphe
                         uint32_t galois) MZV_MUST_CHECK;
 /* X^(N/2), which is i in every slot, modulo q_0 .. q_level. */
 mzv_cpoly mzv_ckks_imaginary(const mzv_ckks *ck, uint32_t level);
+/* rows = values of X^(2^log_power): X lifted, then squared. */
+mzv_status mzv_ckks_power_of_x(const mzv_ckks *ck, mzv_poly rows, uint32_t log_power) MZV_MUST_CHECK;
 /* c[i] = the integer nearest to x, modulo q_i, i <= level. */
 void mzv_ckks_residues(const mzv_ckks *ck, uint64_t *c, uint32_t level, long double x);
 

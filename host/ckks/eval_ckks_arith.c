@@ -165,22 +165,16 @@ mzv_status mzv_ckks_mul_integer(mzv_evaluator *ev, mzv_cipher *out, const mzv_ci
                               mzv_view(both_parts(ck, a, a->level)), constant);
 }
 
-/* Takes the values of X^k modulo q_0 .. q_level: the coefficients go up from the host, then are lifted. */
+/* Takes the values of X^k modulo q_0 .. q_level, k = 2^i g with g odd: those of X^(2^i), then X -> X^g. */
 static mzv_status monomial_values(mzv_ckks *ck, mzv_cpoly *out, uint32_t k, uint32_t level) {
     mzv_stream *s = ck->ev.stream;
-    const uint32_t n = 1u << ck->ev.log_n;
-    int64_t *const host = &ck->monomial[k % n];
-    uint64_t *coefficients = NULL;
-    mzv_poly rows;
-    MZV_TRY(mzv_take_words(s, &coefficients, n));
-    MZV_TRY(mzv_take(s, &rows, 1, mzv_basis_q(level)));
-    *host = k < n ? 1 : -1;
-    mzv_status status = s->ops->upload(s, coefficients, (const uint64_t *)ck->monomial, n);
-    if (status == MZV_OK) status = s->ops->synchronize(s);
-    *host = 0;
-    MZV_TRY(status);
-    MZV_TRY(mzv_poly_lift(s, rows, (const int64_t *)coefficients, 0));
-    *out = mzv_view(rows);
+    const uint32_t log_power = (uint32_t)__builtin_ctz(k);
+    mzv_poly power, turned;
+    MZV_TRY(mzv_take(s, &power, 1, mzv_basis_q(level)));
+    MZV_TRY(mzv_take(s, &turned, 1, mzv_basis_q(level)));
+    MZV_TRY(mzv_ckks_power_of_x(ck, power, log_power));
+    MZV_TRY(mzv_poly_automorphism(s, turned, mzv_view(power), k >> log_power));
+    *out = mzv_view(turned);
     return MZV_OK;
 }
 

@@ -66,7 +66,10 @@ size_t mzv_words_mul_plain(const mzv_shape *s, const mzv_plain *p) {
 
 size_t mzv_words_mul_monomial(const mzv_shape *s, uint32_t k) {
     tally t = { 0 };
-    if (k % (1u << (s->log_n - 1)) != 0) take(&t, s->level + 2);
+    if (k % (1u << (s->log_n - 1)) != 0) {
+        take(&t, 2 * ((size_t)s->level + 1));
+        borrow(&t, 1);
+    }
     return words_of(&t, s);
 }
 

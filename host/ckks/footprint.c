@@ -17,7 +17,7 @@ mzv_status mzv_footprint_of(mzv_footprint *out, const mzv_backend_ops *ops, cons
     const mzv_chain chain = { params->log_n, params->n_special, n_q, facts.primes };
     out->tables = ops->table_bytes(&chain);
     out->keys = key_bytes;
-    out->scratch = counts->peak_bytes + (n_q + 1) * row; /* and the values of i, made from its coefficients */
+    out->scratch = counts->peak_bytes + (n_q + 1) * row; /* and X, and the values of i */
     out->plains = counts->plain_bytes;
     out->ciphers = cipher_rows * row;
     return MZV_OK;

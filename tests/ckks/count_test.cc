@@ -93,6 +93,26 @@ TEST_F(Count, OneRowLessIsNotEnough) {
     }
 }
 
+// Powers of X are made in the scratch: X^77 by an automorphism of X, X^96 of its 32nd power.
+TEST_F(Count, PredictsWhatMonomialsTake) {
+    for (const uint32_t k : { 77u, 96u }) {
+        const Circuit circuit = { "mul_monomial",
+                                  [k](mzv_evaluator *e, mzv_cipher *out, const mzv_cipher *a,
+                                      const mzv_cipher *) { return mzv_mul_monomial(e, out, a, k); } };
+        uint32_t level = 0;
+        predict(circuit, 1, &level);
+        const size_t row = size_t { 8 } << params.log_n;
+        const size_t peak = mzv_evaluator_counts(count)->peak_bytes;
+        EXPECT_EQ(peak, (2 * (params.n_levels + 1) + 1) * row);
+        mzv_evaluator *exact = nullptr;
+        EVAL_OK(mzv_evaluator_create(&exact, ctx, keys, peak));
+        EVAL_OK(run(exact, circuit, 1));
+        EXPECT_EQ(mzv_evaluator_counts(exact)->peak_bytes, peak);
+        EXPECT_GE(8 * exact->stream->scratch.peak + row, peak);
+        mzv_evaluator_destroy(exact);
+    }
+}
+
 TEST_F(Count, RequestedKeysAreEnoughAndEachIsNeeded) {
     for (const Circuit &circuit : circuits()) {
         uint32_t level = 0;
