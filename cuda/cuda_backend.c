@@ -26,6 +26,7 @@
         return status;                                                                                       \
     }
 
+RANGED(replay, PARAMETERS(const mzv_graph *graph), ARGUMENTS(graph))
 RANGED(copy, PARAMETERS(mzv_poly r, mzv_cpoly a), ARGUMENTS(r, a))
 RANGED(add, PARAMETERS(mzv_poly r, mzv_cpoly a, mzv_cpoly b), ARGUMENTS(r, a, b))
 RANGED(sub, PARAMETERS(mzv_poly r, mzv_cpoly a, mzv_cpoly b), ARGUMENTS(r, a, b))
@@ -72,6 +73,10 @@ const mzv_backend_ops mzv_cuda_ops = {
     .free_pinned = mzv_cuda_free_pinned,
     .upload = mzv_cuda_upload,
     .download = mzv_cuda_download,
+    .record_begin = mzv_cuda_record_begin,
+    .record_end = mzv_cuda_record_end,
+    .replay = replay,
+    .graph_close = mzv_cuda_graph_close,
     .copy = copy,
     .add = add,
     .sub = sub,

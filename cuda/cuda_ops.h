@@ -27,6 +27,12 @@ void mzv_cuda_free(mzv_stream *s, uint64_t *words);
 mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words);
 void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words);
 
+/* graph.cu */
+mzv_status mzv_cuda_record_begin(mzv_stream *s);
+mzv_status mzv_cuda_record_end(mzv_stream *s, mzv_graph **out);
+mzv_status mzv_cuda_replay(mzv_stream *s, const mzv_graph *graph);
+void mzv_cuda_graph_close(mzv_stream *s, mzv_graph *graph);
+
 /* tables.cu */
 uint64_t mzv_cuda_table_bytes(const mzv_chain *chain);
 

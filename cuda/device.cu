@@ -47,8 +47,9 @@ mzv_status fail_launch(const char *op, const Shape &shape, cudaError_t error) {
 }
 
 mzv_status enter(mzv_stream *s) {
-    MZV_CUDA_TRY(cudaSetDevice(backend_of(s)->device));
     Stream *stream = stream_of(s);
+    if (stream->refused != nullptr) return fail_recording(stream->refused);
+    MZV_CUDA_TRY(cudaSetDevice(backend_of(s)->device));
     const cudaError_t late = stream->late;
     stream->late = cudaSuccess;
     return late == cudaSuccess ? MZV_OK : fail("an earlier free", late);
@@ -223,6 +224,7 @@ mzv_status mzv_cuda_stream_open(mzv_stream **out, mzv_backend *backend) {
 void mzv_cuda_stream_close(mzv_stream *s) {
     Stream *stream = reinterpret_cast<Stream *>(s);
     if (stream == nullptr) return;
+    break_recording(s, "stream_close");
     drop(cudaSetDevice(backend_of(s)->device));
     blas_close(stream->blas);
     if (stream->queue != nullptr) {
@@ -235,6 +237,8 @@ void mzv_cuda_stream_close(mzv_stream *s) {
 }
 
 mzv_status mzv_cuda_stream_wait(mzv_stream *s, mzv_stream *earlier) {
+    MZV_TRY(refuse_recording(s, "stream_wait"));
+    MZV_TRY(refuse_recording(earlier, "stream_wait"));
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(cudaEventRecord(stream_of(earlier)->event, stream_of(earlier)->queue));
     MZV_CUDA_TRY(cudaStreamWaitEvent(stream_of(s)->queue, stream_of(earlier)->event, 0));
@@ -242,12 +246,14 @@ mzv_status mzv_cuda_stream_wait(mzv_stream *s, mzv_stream *earlier) {
 }
 
 mzv_status mzv_cuda_synchronize(mzv_stream *s) {
+    MZV_TRY(refuse_recording(s, "synchronize"));
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(cudaStreamSynchronize(stream_of(s)->queue));
     return MZV_OK;
 }
 
 mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words) {
+    MZV_TRY(refuse_recording(s, "upload"));
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(
         cudaMemcpyAsync(dst, host_src, n_words * sizeof *dst, cudaMemcpyDefault, stream_of(s)->queue));
@@ -255,6 +261,7 @@ mzv_status mzv_cuda_upload(mzv_stream *s, uint64_t *dst, const uint64_t *host_sr
 }
 
 mzv_status mzv_cuda_download(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words) {
+    MZV_TRY(refuse_recording(s, "download"));
     MZV_TRY(enter(s));
     MZV_CUDA_TRY(
         cudaMemcpyAsync(host_dst, src, n_words * sizeof *src, cudaMemcpyDefault, stream_of(s)->queue));

@@ -35,9 +35,11 @@ struct Backend {
 struct Stream {
     mzv_stream head; /* must be first */
     cudaStream_t queue;
-    cudaEvent_t event; /* for stream_wait */
-    void *blas;        /* of blas.cuh; NULL until the first matmul */
-    cudaError_t late;  /* of `free`, which cannot report: given by the next call */
+    cudaEvent_t event;   /* for stream_wait */
+    void *blas;          /* of blas.cuh; NULL until the first matmul */
+    cudaError_t late;    /* of `free`, which cannot report: given by the next call */
+    bool captures;       /* CUDA notes what `queue` is given */
+    const char *refused; /* while head.records: what could not be recorded; NULL: nothing yet */
 };
 
 /* Rows in memory: row i of polynomial b at base + b * stride + i * N; stride 0 serves every b. */
@@ -61,6 +63,13 @@ mzv_status enter(mzv_stream *s) MZV_MUST_CHECK;
 
 /* What close-like functions may not report: the fault is in the device's state and the next call gives it. */
 inline void drop(cudaError_t) {}
+
+/* graph.cu. What cannot be recorded begins with `refuse_recording`, or, where it cannot report, with
+ * `break_recording`, after which it may do its work: nothing is captured any more. */
+mzv_status refuse_recording(mzv_stream *s, const char *op) MZV_MUST_CHECK; /* MZV_OK where none is made */
+void break_recording(mzv_stream *s, const char *op);
+/* MZV_ERR_ARGUMENT, naming what broke the recording. */
+mzv_status fail_recording(const char *op) MZV_MUST_CHECK;
 
 /* memory.cu */
 mzv_status create_pool(Backend *be) MZV_MUST_CHECK;

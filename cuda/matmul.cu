@@ -109,7 +109,10 @@ bool halves_fit(const mzv_cuda_tables &tables, mzv_basis basis) {
 mzv_status mzv_cuda_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w) {
     MZV_TRY(enter(s));
     if (!halves_fit(tables_of(s), r.basis)) return mzv_matmul_composed(s, r, a, w);
-    if (stream_of(s)->blas == nullptr) MZV_TRY(blas_open(&stream_of(s)->blas, stream_of(s)->queue));
+    if (stream_of(s)->blas == nullptr) {
+        MZV_TRY(refuse_recording(s, "the first matmul of a stream")); /* it loads cuBLAS */
+        MZV_TRY(blas_open(&stream_of(s)->blas, stream_of(s)->queue));
+    }
     const size_t mark = mzv_mark(s);
     const mzv_status status = matmul(s, r, a, *w);
     mzv_release(s, mark);

@@ -95,6 +95,7 @@ mzv_status mzv_cuda_memory(mzv_device_memory *out, const mzv_backend *backend) {
 }
 
 mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
+    MZV_TRY(refuse_recording(s, "alloc"));
     MZV_TRY(enter(s));
     void *words = nullptr;
     if (n_words > SIZE_MAX / sizeof **out) return out_of_memory(SIZE_MAX);
@@ -111,6 +112,7 @@ mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
 /* Mapped: kernels read it where it is, at the address that the host has (unified addressing). Each word of a
  * key is read once a key switch, in order: the bus is kept as busy as by a copy, without room for one. */
 mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words) {
+    MZV_TRY(refuse_recording(s, "alloc_pinned"));
     MZV_TRY(enter(s));
     void *words = nullptr, *on_device = nullptr;
     const size_t bytes = (n_words == 0 ? 1 : n_words) * sizeof **out;
@@ -133,6 +135,7 @@ mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words) 
 
 void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words) {
     if (words == nullptr) return;
+    break_recording(s, "free_pinned");
     const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
     const cudaError_t passed = cudaStreamSynchronize(stream_of(s)->queue);
     const cudaError_t freed = cudaFreeHost(words); /* whatever came before */
@@ -144,6 +147,7 @@ void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words) {
 
 void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
     if (words == nullptr) return;
+    break_recording(s, "free");
     const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
     const cudaError_t freed = cudaFreeAsync(words, stream_of(s)->queue); /* whatever came before */
     const cudaError_t error = selected != cudaSuccess ? selected : freed;

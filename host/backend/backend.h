@@ -34,6 +34,7 @@ extern "C" {
 
 typedef struct mzv_backend mzv_backend; /* one device and its tables for one chain */
 typedef struct mzv_backend_ops mzv_backend_ops;
+typedef struct mzv_graph mzv_graph; /* what a stream was given while it recorded */
 
 /* A bump arena over backend memory. Entry points mark and release; code within takes. */
 typedef struct mzv_scratch {
@@ -48,6 +49,7 @@ typedef struct mzv_stream {
     const struct mzv_chain *chain; /* the backend's own copy */
     uint32_t log_n;
     mzv_scratch scratch;
+    bool records; /* between record_begin and record_end: operations are noted, not done */
 } mzv_stream;
 
 /* The ring and its primes: distinct, below 2^61, = 1 mod 2N. */
@@ -185,6 +187,16 @@ struct mzv_backend_ops {
     /* To and from either. */
     mzv_status (*upload)(mzv_stream *s, uint64_t *dst, const uint64_t *host_src, size_t n_words);
     mzv_status (*download)(mzv_stream *s, uint64_t *host_dst, const uint64_t *src, size_t n_words);
+
+    /* Operations of levels 1 to 4 that a stream is given between begin and end are noted, with their
+     * addresses and constants, and done by each `replay` on that stream, in one call. NULL, for all four:
+     * calls are repeated instead. Whatever else concerns the stream, and its first matmul, cannot be
+     * recorded: MZV_ERR_ARGUMENT names it; what follows, record_end included, is refused with the same. */
+    mzv_status (*record_begin)(mzv_stream *s);
+    /* out NULL: what was noted is dropped. Ends the recording whatever it returns. */
+    mzv_status (*record_end)(mzv_stream *s, mzv_graph **out);
+    mzv_status (*replay)(mzv_stream *s, const mzv_graph *graph);
+    void (*graph_close)(mzv_stream *s, mzv_graph *graph);
 
     /* Level 1, word by word. Constants: one per limb of r, below its prime, read before the call returns. */
     mzv_status (*copy)(mzv_stream *s, mzv_poly r, mzv_cpoly a);                             /* r  = a */

@@ -6,11 +6,22 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <vector>
+
+enum class Capture { kNone, kActive, kInvalid };
 
 struct FakeStream {
     int device;
     long n_queued = 0, n_run = 0;
     std::deque<std::function<void()>> work = {};
+    Capture capture = Capture::kNone;
+    std::vector<std::function<void()>> captured = {};
+};
+struct FakeGraph {
+    std::vector<std::function<void()>> work;
+};
+struct FakeGraphExec {
+    std::vector<std::function<void()>> work;
 };
 struct FakeEvent {
     FakeStream *stream = nullptr; // nullptr: not recorded
@@ -35,6 +46,8 @@ std::map<void *, FakePool *> pool_of;     // blocks that came from a pool
 std::set<FakeStream *> streams;
 std::set<FakeEvent *> events;
 std::set<FakePool *> pools;
+std::set<FakeGraph *> graphs;
+std::set<FakeGraphExec *> execs;
 std::map<const void *, size_t> shared_limits; // of kernels that asked for more
 int current_device = 0;
 cudaError_t last_error = cudaSuccess;
@@ -59,6 +72,12 @@ cudaError_t count_call(const char *name) {
         if (error_ != cudaSuccess) return error_;                                                            \
     } while (0)
 
+#define REFUSE(refusal)                                                                                      \
+    do {                                                                                                     \
+        const cudaError_t refused_ = (refusal);                                                              \
+        if (refused_ != cudaSuccess) return refused_;                                                        \
+    } while (0)
+
 bool usable(const FakeStream *stream) { return streams.count(const_cast<FakeStream *>(stream)) != 0; }
 
 void run_until(FakeStream *stream, long position) {
@@ -71,8 +90,31 @@ void run_until(FakeStream *stream, long position) {
 }
 
 void queue(FakeStream *stream, std::function<void()> work) {
+    if (stream->capture != Capture::kNone) {
+        stream->captured.push_back(std::move(work));
+        return;
+    }
     stream->work.push_back(std::move(work));
     stream->n_queued++;
+}
+
+// As CUDA, keeps the status of a failed call of a capture for cudaGetLastError.
+cudaError_t fail_capture(cudaError_t error) { return last_error = error; }
+
+// What may not be called for a stream that captures; it makes the capture invalid. Some of these CUDA would
+// capture (copies of pinned memory, allocations from pools, events): no part of a recording here.
+cudaError_t refuse_capture(FakeStream *stream) {
+    if (!usable(stream) || stream->capture == Capture::kNone) return cudaSuccess;
+    stream->capture = Capture::kInvalid;
+    return fail_capture(cudaErrorStreamCaptureUnsupported);
+}
+
+// What may not be called by a thread that has a stream capturing.
+cudaError_t refuse_any_capture() {
+    cudaError_t error = cudaSuccess;
+    for (FakeStream *stream : streams)
+        if (refuse_capture(stream) != cudaSuccess) error = cudaErrorStreamCaptureUnsupported;
+    return error;
 }
 
 // Whether [at, at + bytes) lies within one block.
@@ -148,7 +190,10 @@ void reset() {
     last_error = cudaSuccess;
 }
 
-size_t n_live() { return memory.size() + pinned.size() + streams.size() + events.size() + pools.size(); }
+size_t n_live() {
+    return memory.size() + pinned.size() + streams.size() + events.size() + pools.size() + graphs.size() +
+           execs.size();
+}
 
 size_t n_pinned_bytes() {
     size_t sum = 0;
@@ -159,10 +204,12 @@ size_t n_pinned_bytes() {
 void queue_kernel(const void *kernel, const Launch &launch, cudaStream_t stream, std::function<void()> body) {
     if (!usable(stream) || stream->device != current_device)
         last_error = kInvalidHandle;
+    else if (stream->capture == Capture::kInvalid)
+        last_error = cudaErrorStreamCaptureInvalidated;
     else if (!shape_allowed(kernel, launch))
         last_error = cudaErrorInvalidConfiguration;
     else {
-        machine.n_launches++;
+        machine.n_launches += stream->capture == Capture::kNone;
         queue(stream, [launch, body] {
             run(launch, machine.order, body);
             machine.n_kernels++;
@@ -188,6 +235,10 @@ const char *cudaGetErrorString(cudaError_t error) {
         return "no CUDA-capable device is detected";
     case cudaErrorLaunchFailure:
         return "unspecified launch failure";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
     default:
         return "another error";
     }
@@ -288,10 +339,12 @@ cudaError_t cudaMemGetInfo(size_t *bytes_free, size_t *bytes_total) {
 
 cudaError_t cudaMalloc(void **out, size_t bytes) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_any_capture());
     return allocate(out, bytes);
 }
 
 cudaError_t cudaFree(void *block) {
+    REFUSE(refuse_any_capture());
     if (block != nullptr) release(block);
     FAIL_ON_DEMAND();
     return cudaSuccess;
@@ -299,6 +352,7 @@ cudaError_t cudaFree(void *block) {
 
 cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
     if (!usable(stream) || pools.count(pool) == 0 || pool->device != stream->device) return kInvalidHandle;
     const cudaError_t error = allocate(out, bytes);
     if (error != cudaSuccess) return error;
@@ -310,6 +364,7 @@ cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool
 
 cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
     if (!usable(stream)) return kInvalidHandle;
+    REFUSE(refuse_capture(stream));
     queue(stream, [block] { release(block); });
     FAIL_ON_DEMAND();
     return cudaSuccess;
@@ -317,6 +372,7 @@ cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
 
 cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_any_capture());
     if ((flags & cudaHostAllocMapped) == 0) return cudaErrorInvalidValue;
     void *block = nullptr;
     if (posix_memalign(&block, 4096, bytes) != 0) return cudaErrorMemoryAllocation;
@@ -334,6 +390,7 @@ cudaError_t cudaHostGetDevicePointer(void **out, void *host, unsigned) {
 }
 
 cudaError_t cudaFreeHost(void *block) {
+    REFUSE(refuse_any_capture());
     if (pinned.erase(static_cast<unsigned char *>(block)) == 0) die("frees pinned memory that is not there");
     free(block);
     FAIL_ON_DEMAND();
@@ -342,6 +399,7 @@ cudaError_t cudaFreeHost(void *block) {
 
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_any_capture());
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
     copy(to, from, bytes);
     return cudaSuccess;
@@ -350,6 +408,7 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
     if (!usable(stream)) return kInvalidHandle;
     if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
     queue(stream, [to, from, bytes] { copy(to, from, bytes); });
@@ -365,6 +424,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned) {
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     if (!usable(stream)) die("destroys a stream that is not there");
+    if (stream->capture != Capture::kNone) die("destroys a stream that captures");
     run_until(stream, stream->n_queued);
     streams.erase(stream);
     delete stream;
@@ -374,6 +434,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
     if (!usable(stream)) return kInvalidHandle;
     run_until(stream, stream->n_queued);
     return cudaSuccess;
@@ -381,9 +442,64 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
     if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
     if (event->stream == nullptr) return cudaSuccess;
     queue(stream, [earlier = event->stream, position = event->position] { run_until(earlier, position); });
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+    FAIL_ON_DEMAND();
+    if (!usable(stream)) return kInvalidHandle;
+    if (stream->capture != Capture::kNone) return fail_capture(cudaErrorIllegalState);
+    stream->capture = Capture::kActive;
+    return cudaSuccess;
+}
+
+// The capture ends whatever is returned.
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
+    if (!usable(stream)) return kInvalidHandle;
+    if (stream->capture == Capture::kNone) return fail_capture(cudaErrorIllegalState);
+    const bool valid = stream->capture == Capture::kActive;
+    std::vector<std::function<void()>> work;
+    work.swap(stream->captured);
+    stream->capture = Capture::kNone;
+    *out = nullptr;
+    FAIL_ON_DEMAND();
+    if (!valid) return fail_capture(cudaErrorStreamCaptureInvalidated);
+    *out = new FakeGraph { std::move(work) };
+    graphs.insert(*out);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long) {
+    FAIL_ON_DEMAND();
+    if (graphs.count(graph) == 0) return cudaErrorInvalidValue;
+    *out = new FakeGraphExec { graph->work };
+    execs.insert(*out);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
+    FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
+    if (!usable(stream) || execs.count(exec) == 0) return kInvalidHandle;
+    for (const std::function<void()> &work : exec->work) queue(stream, work);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    if (graphs.erase(graph) == 0) die("destroys a graph that is not there");
+    delete graph;
+    FAIL_ON_DEMAND();
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
+    if (execs.erase(exec) == 0) die("destroys an executable graph that is not there");
+    delete exec;
+    FAIL_ON_DEMAND();
     return cudaSuccess;
 }
 
@@ -403,6 +519,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     FAIL_ON_DEMAND();
+    REFUSE(refuse_capture(stream));
     if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
     event->stream = stream;
     event->position = stream->n_queued;

@@ -23,8 +23,8 @@ struct Device {
     std::function<void(const void *from, size_t bytes)> on_upload = {};
 
     long n_calls = 0;    // runtime calls since reset()
-    long n_launches = 0; // kernels queued since reset(),
-    long n_kernels = 0;  // and those of them that ran
+    long n_launches = 0; // kernels queued since reset(), those of graphs not among them,
+    long n_kernels = 0;  // and kernels that ran
     std::string failed;  // the name of the call that was made to fail
 };
 
@@ -32,7 +32,7 @@ struct Device {
 Device &device();
 void reset();
 
-// Allocations, pinned memory, streams, events and pools not yet given back.
+// Allocations, pinned memory, streams, events, pools, graphs and their executable forms not yet given back.
 size_t n_live();
 // Bytes of pinned memory.
 size_t n_pinned_bytes();
