@@ -10,6 +10,10 @@ extern "C" {
 /* Fills the head of a new evaluator. MZV_ERR_PARAMS. */
 mzv_status mzv_evaluator_init(mzv_evaluator *ev, const mzv_evaluator_ops *ops,
                               const mzv_params *params) MZV_MUST_CHECK;
+/* The arena of temporaries. */
+static inline mzv_scratch *mzv_ev_temporaries(mzv_evaluator *ev) {
+    return ev->stream != NULL ? &ev->stream->scratch : &ev->arena;
+}
 /* Records that an operation takes n_words above what is taken now. */
 void mzv_evaluator_peak(mzv_evaluator *ev, size_t n_words);
 /* Temporaries that are no ciphertext; released like those. 64-byte aligned when n_words is a multiple of 8.

@@ -12,6 +12,7 @@
 #include "base/try.h"
 #include "ckks/columns.h"
 #include "ckks/eval_kind.h"
+#include "ckks/recording.h"
 #include "ckks/security.h"
 
 #define SCALE_TOLERANCE 1e-9 /* relative; scales of one level are equal but for rounding of doubles */
@@ -41,6 +42,7 @@ static mzv_status check_value(const mzv_evaluator *ev, const char *op, const mzv
     if (memcmp(a->params_id, ev->facts.id, MZV_ID_BYTES) != 0)
         return mzv_fail(MZV_ERR_MISMATCH, "%s: an operand was made under other parameters", op);
     MZV_TRY(check_kind(ev, op, a));
+    MZV_TRY(mzv_recording_check(ev, op, a));
     if (a->level > ev->max_level)
         return mzv_fail(MZV_ERR_LEVEL, "%s: level %u, the parameters have %u", op, a->level, ev->max_level);
     return check_scale(op, a->scale, ev->facts.scale[a->level]);
@@ -68,6 +70,7 @@ static mzv_status check_room(const mzv_evaluator *ev, const char *op, const mzv_
                              uint32_t batch) {
     if (out == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: out is NULL", op);
     MZV_TRY(check_kind(ev, op, out));
+    MZV_TRY(mzv_recording_check_result(ev, op, out, level));
     if (out->capacity <= level)
         return mzv_fail(MZV_ERR_ARGUMENT, "%s: out has room for %u limbs, need %u", op, out->capacity,
                         level + 1);
@@ -124,10 +127,12 @@ static void set_result(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, 
     if (level < ev->counts.min_level) ev->counts.min_level = level;
 }
 
-/* A handle with its own memory is complete when the call returns; temporaries of circuits need not be. */
+/* A handle with its own memory is complete when the call returns; temporaries of circuits need not be, and a
+ * stream that records computes nothing. */
 static mzv_status finish(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a, uint32_t level) {
     set_result(ev, out, a, level);
-    if (ev->stream != NULL && out->owner != NULL) return ev->stream->ops->synchronize(ev->stream);
+    if (ev->stream != NULL && out->owner != NULL && !ev->stream->records)
+        return ev->stream->ops->synchronize(ev->stream);
     return MZV_OK;
 }
 
@@ -142,13 +147,9 @@ uint32_t mzv_evaluator_max_level(const mzv_evaluator *ev) { return ev->max_level
 const char *mzv_evaluator_kind(const mzv_evaluator *ev) { return ev->ops->kind; }
 const mzv_counts *mzv_evaluator_counts(const mzv_evaluator *ev) { return &ev->counts; }
 
-static mzv_scratch *temporaries(mzv_evaluator *ev) {
-    return ev->stream != NULL ? &ev->stream->scratch : &ev->arena;
-}
-
 void mzv_evaluator_counts_reset(mzv_evaluator *ev) {
     const mzv_counts none = { .min_level = ev->max_level,
-                              .peak_bytes = 8 * temporaries(ev)->used,
+                              .peak_bytes = 8 * mzv_ev_temporaries(ev)->used,
                               .plain_bytes = ev->plain_alive };
     ev->counts = none;
 }
@@ -165,7 +166,7 @@ mzv_status mzv_evaluator_init(mzv_evaluator *ev, const mzv_evaluator_ops *ops, c
 }
 
 void mzv_evaluator_peak(mzv_evaluator *ev, size_t n_words) {
-    const size_t bytes = 8 * (temporaries(ev)->used + n_words);
+    const size_t bytes = 8 * (mzv_ev_temporaries(ev)->used + n_words);
     if (bytes > ev->counts.peak_bytes) ev->counts.peak_bytes = bytes;
 }
 
@@ -173,7 +174,7 @@ size_t mzv_ev_mark(const mzv_evaluator *ev) {
     return ev->stream != NULL ? ev->stream->scratch.used : ev->arena.used;
 }
 
-void mzv_ev_release(mzv_evaluator *ev, size_t mark) { temporaries(ev)->used = mark; }
+void mzv_ev_release(mzv_evaluator *ev, size_t mark) { mzv_ev_temporaries(ev)->used = mark; }
 
 /* On count the arena has no memory and no end. */
 static mzv_status take_host(mzv_evaluator *ev, uint64_t **out, size_t n_words) {

@@ -81,10 +81,11 @@ struct mzv_evaluator {
     mzv_param_facts facts;
     uint32_t log_n, n_slots, max_level;
     mzv_counts counts;
-    mzv_scratch arena;      /* temporaries of circuits on clear; on count sizes only */
-    const mzv_context *ctx; /* ckks, borrowed; NULL on clear and count */
-    mzv_stream *stream;     /* ckks: its scratch holds the temporaries; NULL on clear and count */
-    size_t plain_alive;     /* bytes of encoded vectors not yet destroyed */
+    mzv_scratch arena;              /* temporaries of circuits on clear; on count sizes only */
+    const mzv_context *ctx;         /* ckks, borrowed; NULL on clear and count */
+    mzv_stream *stream;             /* ckks: its scratch holds the temporaries; NULL on clear and count */
+    size_t plain_alive;             /* bytes of encoded vectors not yet destroyed */
+    const mzv_recording *recording; /* whose call runs while it is made; else NULL */
 };
 
 /* Temporaries of a circuit: taken in order, released together. A taken cipher has level `level`, no value. */

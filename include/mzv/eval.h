@@ -118,6 +118,34 @@ MZV_API mzv_status mzv_mul_columns(mzv_evaluator *ev, mzv_cipher *out, const mzv
                                    const mzv_columns *columns) MZV_MUST_CHECK;
 MZV_API mzv_status mzv_conjugate(mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) MZV_MUST_CHECK;
 
+/* A recording of a call, which does it again on what its ciphertexts then hold. On a GPU all operations of the
+ * call are launched at once, as a graph; where the backend does not record, `run` is called again, with the
+ * same results and under the same rules.
+ *
+ * What is recorded is operations of this evaluator, at the addresses, levels and constants they have. Hence `run`
+ * does the same each time, and of ciphertext handles it uses only those it names: `in` hold values when it
+ * begins, and have the same level, scale and keys when it ends; `out` it writes, before it reads any of them. One
+ * that is in both is a result in place. Anything else it does (encrypting, decrypting) is not repeated; what
+ * would encode, allocate or wait cannot be recorded on a GPU. */
+typedef struct mzv_recording mzv_recording;
+typedef struct mzv_call {
+    mzv_status (*run)(mzv_evaluator *ev, void *arg);
+    void *arg;
+    const mzv_cipher *const *in;
+    mzv_cipher *const *out;
+    uint32_t n_in, n_out;
+} mzv_call;
+
+/* Calls `run` once, as if it were called without a recording: results and counts are there after it. Where the
+ * backend records, it then calls `run` a second time and computes nothing. Borrows the evaluator, the
+ * ciphertexts and all that `run` uses, such as keys and plaintexts. MZV_ERR_ARGUMENT: `run` does what cannot be
+ * repeated or recorded; where only the recording fails, results of the call are there. */
+MZV_API mzv_status mzv_recording_create(mzv_recording **out, mzv_evaluator *ev, const mzv_call *call) MZV_MUST_CHECK;
+/* The call again. MZV_ERR_MISMATCH, and nothing done, where an input has another level, scale or key than when it
+ * was recorded, or the evaluator other scratch (one created with scratch_bytes 0 may replace it). */
+MZV_API mzv_status mzv_recording_run(mzv_recording *rec) MZV_MUST_CHECK;
+MZV_API void mzv_recording_destroy(mzv_recording *rec); /* before what it borrows; NULL is allowed */
+
 #ifdef __cplusplus
 }
 #endif
