@@ -43,6 +43,7 @@ typedef struct mzv_bench_options {
     const char *only, *backend;
     uint32_t repetitions, threads;
     bool insecure_toy; /* accept a set below 128 bits */
+    bool record;       /* time replays of a recording instead of calls */
 } mzv_bench_options;
 
 /* MZV_ERR_ARGUMENT: no such set, or an insecure one. Cases deeper than the set are named on stderr, and so

@@ -42,8 +42,36 @@ static void print_row(const mzv_circuit_case *c, const mzv_bench_options *o, con
     if (report->n_keys > 0)
         printf(", \"n_keys\": %u, \"key_bytes\": %zu, \"keys_s\": %.4g", report->n_keys, report->key_bytes,
                report->keys_s);
+    if (o->record) printf(", \"recorded\": true");
     printf(", \"peak_rss_bytes\": %" PRIu64 "}\n", (uint64_t)mzv_memory_peak());
     fflush(stdout);
+}
+
+/* A case whose runs are replays. */
+typedef struct replayed {
+    const mzv_circuit_case *c;
+    void *state;
+    mzv_recording *recording;
+} replayed;
+
+static mzv_status call_case(mzv_evaluator *ev, void *arg) {
+    const replayed *r = arg;
+    (void)ev; /* that of the state */
+    return r->c->run(r->state);
+}
+
+static mzv_status run_replay(void *arg) { return mzv_recording_run(((const replayed *)arg)->recording); }
+
+static mzv_status time_replays(mzv_bench_case timed, const mzv_circuit_case *c, mzv_bench_times *times) {
+    const mzv_circuit_handles h = c->handles(timed.arg);
+    replayed r = { c, timed.arg, NULL };
+    const mzv_call call = { call_case, &r, h.in, &h.out, h.n_in, 1 };
+    MZV_TRY(mzv_recording_create(&r.recording, h.ev, &call));
+    timed.run = run_replay;
+    timed.arg = &r;
+    const mzv_status status = mzv_bench_time(&timed, times);
+    mzv_recording_destroy(r.recording);
+    return status;
 }
 
 static mzv_status time_and_verify(const mzv_circuit_case *c, const mzv_bench_options *o, void *state) {
@@ -52,7 +80,7 @@ static mzv_status time_and_verify(const mzv_circuit_case *c, const mzv_bench_opt
     };
     mzv_circuit_report report = { 0 };
     mzv_bench_times times;
-    MZV_TRY(mzv_bench_time(&timed, &times));
+    MZV_TRY(o->record ? time_replays(timed, c, &times) : mzv_bench_time(&timed, &times));
     MZV_TRY(c->verify(state, &report));
     print_row(c, o, &report, &times);
     return MZV_OK;

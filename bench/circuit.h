@@ -25,6 +25,14 @@ typedef struct mzv_circuit_site {
     const char *backend;
 } mzv_circuit_site;
 
+/* What `run` of a case works with: as for a mzv_call. */
+typedef struct mzv_circuit_handles {
+    mzv_evaluator *ev;
+    const mzv_cipher *in[2];
+    mzv_cipher *out;
+    uint32_t n_in;
+} mzv_circuit_handles;
+
 /* One case: open -> run, as often as it is timed -> verify -> close. `open` makes everything that `run`
  * needs, keys and encrypted inputs included, from the site or from parameters of its own; MZV_ERR_LEVEL: the
  * set is not deep enough, and the case is passed over. Whatever it returns, `close` follows where *state is
@@ -36,6 +44,7 @@ typedef struct mzv_circuit_case {
     mzv_status (*verify)(void *state, mzv_circuit_report *report);
     void (*close)(void *state);
     const void *recipe; /* what `open` reads */
+    mzv_circuit_handles (*handles)(const void *state);
 } mzv_circuit_case;
 
 /* All cases: functions in circuit_cases.c, linear layers in
@@ -76,6 +85,7 @@ mzv_status mzv_function_open(void **state, const mzv_circuit_case *self,
 mzv_status mzv_function_run(void *state) MZV_MUST_CHECK;
 mzv_status mzv_function_verify(void *state, mzv_circuit_report *report) MZV_MUST_CHECK;
 void mzv_function_close(void *state);
+mzv_circuit_handles mzv_function_handles(const void *state);
 
 /* The recipes: circuit_elementwise.c, circuit_rows.c, circuit_norms.c. */
 extern const mzv_function_recipe mzv_recipe_exp, mzv_recipe_inverse, mzv_recipe_root, mzv_recipe_root_nexus,

@@ -76,6 +76,11 @@ static mzv_status run(void *state) {
     return mzv_boot_run(b->ev, b->out, b->in, b->boot);
 }
 
+static mzv_circuit_handles handles(const void *state) {
+    const booting *b = state;
+    return (mzv_circuit_handles) { .ev = b->ev, .in = { b->in }, .out = b->out, .n_in = 1 };
+}
+
 static mzv_status verify(void *state, mzv_circuit_report *report) {
     booting *b = state;
     const uint32_t n = mzv_evaluator_slots(b->ev);
@@ -125,7 +130,7 @@ static const mzv_boot_spec full = { .spread = true }, slots_first = { .order = M
                            few_first = { .order = MZV_BOOT_SLOTS_FIRST, .n_slots = 1 << 12 };
 
 #define BOOT(name, spec)                                                                                     \
-    { name, open, run, verify, close, &(spec) }
+    { name, open, run, verify, close, &(spec), handles }
 
 const mzv_circuit_case mzv_boot_cases[] = {
     BOOT("bootstrap full", full),

@@ -1,10 +1,13 @@
-/* The cases of `mzv bench circuit`. A circuit with parameters, keys or inputs of its own brings its own four
+/* The cases of `mzv bench circuit`. A circuit with parameters, keys or inputs of its own brings its own
  * functions; one that maps random slots to slots is a recipe of circuit_elementwise.c, circuit_rows.c or
  * circuit_norms.c. */
 #include "bench/circuit.h"
 
 #define FUNCTION(name, recipe)                                                                               \
-    { name, mzv_function_open, mzv_function_run, mzv_function_verify, mzv_function_close, &(recipe) }
+    {                                                                                                        \
+        name, mzv_function_open, mzv_function_run, mzv_function_verify, mzv_function_close, &(recipe),       \
+            mzv_function_handles                                                                             \
+    }
 
 const mzv_circuit_case mzv_circuit_cases[] = {
     FUNCTION("exp [-16, 0]", mzv_recipe_exp),

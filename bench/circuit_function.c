@@ -186,6 +186,13 @@ mzv_status mzv_function_run(void *state) {
     return compute(w, w->ev, w->out, (const mzv_cipher *const *)w->in);
 }
 
+mzv_circuit_handles mzv_function_handles(const void *state) {
+    const workshop *w = state;
+    return (mzv_circuit_handles) {
+        .ev = w->ev, .in = { w->in[0], w->in[1] }, .out = w->out, .n_in = w->recipe->n_in
+    };
+}
+
 void mzv_function_close(void *state) {
     workshop *w = state;
     if (w->circuit) w->recipe->destroy(w->circuit); /* it may hold what was encoded on the evaluator */

@@ -152,6 +152,7 @@ else
     bench bench_ops_n16 60 "$mzv" bench ops n16 '' --backend cuda
     bench bench_ops_n15 40 "$mzv" bench ops n15 '' --backend cuda
     bench bench_boot 180 "$mzv" bench circuit --set n16-boot --only boot --backend cuda
+    bench bench_boot_recorded 60 "$mzv" bench circuit --set n16-boot --only 'bootstrap full' --record --backend cuda
     bench bench_circuits 120 "$mzv" bench circuit --set n15-leveled --backend cuda
 fi
 write_result

@@ -79,6 +79,8 @@ static const option options[] = {
     { "only", 0, TEXT, AT(only), "NAME", NULL, 0, 0, MZV_CMD_BENCH,
       "circuits whose names begin so [all]" },
     { "reps", 0, U32, AT(repetitions), "N", "5", 5, 101, MZV_CMD_BENCH, "how often each circuit is timed" },
+    { "record", 0, FLAG, AT(record), NULL, NULL, 0, 0, MZV_CMD_BENCH,
+      "time replays of a recording of each circuit: one launch of a graph on a GPU" },
     { "insecure-toy", 0, FLAG, AT(insecure_toy), NULL, NULL, 0, 0,
       MZV_CMD_INSPECT | MZV_CMD_PARAMS | MZV_CMD_BENCH,
       "accept parameters below 128 bits of security" },

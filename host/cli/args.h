@@ -36,7 +36,7 @@ typedef struct mzv_args {
     uint32_t tokens, top_k, threads, window, repetitions, device;
     uint64_t seed, noise_seed, memory_max, device_memory;
     double temperature, target_error, max_error;
-    bool help, timings, insecure_toy;
+    bool help, timings, insecure_toy, record;
     uint32_t n_positional;
     const char *positional[MZV_MAX_POSITIONAL];
     uint64_t given; /* bit i: row i of the table was set by flag or environment */

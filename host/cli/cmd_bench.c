@@ -26,12 +26,15 @@ static const struct suite *find(const char *name) {
 }
 
 static mzv_status check(const struct suite *suite, const mzv_args *args) {
-    static const char *const names[] = { "set", "only", "reps", "threads", "backend", "insecure-toy" };
+    static const char *const names[] = {
+        "set", "only", "reps", "threads", "backend", "insecure-toy", "record"
+    };
     if (suite->run == NULL && args->n_positional > 1)
         return mzv_fail(MZV_ERR_ARGUMENT, "bench circuit: found operand '%s', need --set and --only",
                         args->positional[1]);
     for (size_t i = 0; suite->run != NULL && i < sizeof names / sizeof names[0]; i++)
-        if (mzv_args_given(args, names[i]) && (suite->run != mzv_bench_ops || strcmp(names[i], "backend") != 0))
+        if (mzv_args_given(args, names[i]) &&
+            (suite->run != mzv_bench_ops || strcmp(names[i], "backend") != 0))
             return mzv_fail(MZV_ERR_ARGUMENT, "bench %s: --%s is for `mzv bench circuit`", suite->name,
                             names[i]);
     return MZV_OK;
@@ -44,13 +47,15 @@ static mzv_status call_circuit(const mzv_args *args, int *code) {
                                   .backend = strcmp(args->backend, "auto") == 0 ? NULL : args->backend,
                                   .repetitions = args->repetitions,
                                   .threads = args->threads ? args->threads : (uint32_t)omp_get_max_threads(),
-                                  .insecure_toy = args->insecure_toy };
+                                  .insecure_toy = args->insecure_toy,
+                                  .record = args->record };
     MZV_TRY(mzv_bench_circuit(&o, &n_failed));
     *code = n_failed > 0 ? 1 : 0;
     return MZV_OK;
 }
 
-/* Suites take "all" for what is not named: their operands are a set, the beginning of a case's name, the backend. */
+/* Suites take "all" for what is not named: their operands are a set, the beginning of a case's name, the
+ * backend. */
 static mzv_status call(const struct suite *suite, const mzv_args *args, int *code) {
     char *argv[] = { (char *)suite->name, (char *)"all", (char *)"", (char *)args->backend, NULL };
     if (suite->run == NULL) return call_circuit(args, code);

@@ -36,8 +36,8 @@ TEST(Commands, HelpOfEachCommand) {
     const Outcome all = run_mzv({ "help" });
     EXPECT_EQ(all.code, 0);
     EXPECT_EQ(all.err, "");
-    for (const char *name : { "run", "generate", "calibrate", "plan", "inspect", "params", "bench", "devices", "doctor",
-                              "version", "help" }) {
+    for (const char *name : { "run", "generate", "calibrate", "plan", "inspect", "params", "bench", "devices",
+                              "doctor", "version", "help" }) {
         EXPECT_NE(all.out.find(std::string("\n  ") + name + " "), std::string::npos) << name;
         const Outcome one = run_mzv({ name, "--help" });
         EXPECT_EQ(one.code, 0) << one.err;
@@ -237,6 +237,11 @@ TEST(Commands, BenchCircuitTimesAndChecks) {
     EXPECT_GT(number("worst_bits"), 19); // planned for 1e-6
     EXPECT_GT(number("mean_bits"), number("worst_bits"));
     EXPECT_GT(number("peak_rss_bytes"), 1e6);
+    EXPECT_EQ(json_object_get(row, "recorded"), nullptr);
+    const Json replays(with({ "--only", "exp", "--record", "--threads", "1", "-o", "json" }).out);
+    row = json_array_get(replays["rows"], 0);
+    EXPECT_TRUE(json_is_true(json_object_get(row, "recorded")));
+    EXPECT_GT(number("worst_bits"), 19);
     // One that fits and one that is too deep.
     const Outcome lines = with({ "--only", "softmax [-", "--reps", "5", "-o", "jsonl" });
     EXPECT_EQ(lines.code, 0) << lines.err;
@@ -263,6 +268,7 @@ TEST(Commands, BenchCircuitRefusals) {
     EXPECT_REFUSED(run_mzv({ "bench", "circuit", "n15-leveled" }), 64, "E-usage");
     EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--reps", "4" }), 64, "E-usage");
     EXPECT_REFUSED(run_mzv({ "bench", "ckks", "--set", "n15-leveled" }), 64, "E-usage");
+    EXPECT_REFUSED(run_mzv({ "bench", "ops", "--record" }), 64, "E-usage");
     EXPECT_REFUSED(run_mzv({ "bench", "circuit", "--only", "nosuch", "-o", "json" }), 64, "E-usage");
 }
 
