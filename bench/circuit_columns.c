@@ -98,6 +98,11 @@ static mzv_status run(void *state) {
     return mzv_mul_columns(l->ev, l->out, l->in, l->columns);
 }
 
+static mzv_circuit_handles handles(const void *state) {
+    const layer *l = state;
+    return (mzv_circuit_handles) { .ev = l->ev, .in = { l->in }, .out = l->out, .n_in = 1 };
+}
+
 /* Errors of output o: their sum is added to *sum, the largest goes to *worst. */
 static void compare(const layer *l, const mzv_complex *found, uint32_t o, double *sum, double *worst) {
     const uint32_t n = mzv_evaluator_slots(l->ev);
@@ -148,7 +153,7 @@ static void close(void *state) {
 static const layer_size square = { 128, 128 }, widening = { 512, 128 };
 
 const mzv_circuit_case mzv_columns_cases[] = {
-    { "columns 128 to 128", open, run, verify, close, &square },
-    { "columns 128 to 512", open, run, verify, close, &widening },
+    { "columns 128 to 128", open, run, verify, close, &square, handles },
+    { "columns 128 to 512", open, run, verify, close, &widening, handles },
     { 0 },
 };
