@@ -1,5 +1,6 @@
 /* Scratch of the ckks operations. Each function replays the takes of the operation of the same name in
- * eval_ckks_arith.c, eval_ckks_rotate.c or eval_ckks_linear.c: change them together.
+ * eval_ckks_arith.c, eval_ckks_columns.c, eval_ckks_rotate.c, eval_ckks_linear.c or eval_ckks_raise.c: change
+ * them together.
  *
  * Backend temporaries, as an allowance that every backend keeps to: a change of basis takes, for each
  * polynomial of the batch, a row for each source prime, as much again and a row for strips that threads work

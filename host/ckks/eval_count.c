@@ -16,11 +16,11 @@ typedef struct mzv_count {
 static mzv_key_request *request_of(const mzv_evaluator *ev) { return ((const mzv_count *)ev)->request; }
 
 /* Rotations are asked for by the shorter way round. */
-static mzv_status need_rotation(const mzv_evaluator *ev, int64_t steps, uint32_t level) {
+static mzv_status need_rotation(const mzv_evaluator *ev, int64_t steps, uint32_t level, uint64_t n_uses) {
     const uint32_t by = mzv_steps_reduced(ev->n_slots, steps);
     if (by == 0) return MZV_OK;
-    return mzv_request_rotate(request_of(ev), (int32_t)by - (by > ev->n_slots / 2 ? (int32_t)ev->n_slots : 0),
-                              level);
+    const int32_t shorter = (int32_t)by - (by > ev->n_slots / 2 ? (int32_t)ev->n_slots : 0);
+    return mzv_request_need(request_of(ev), (mzv_key_need) { MZV_NEED_ROTATE, shorter, level, n_uses });
 }
 
 static void room(mzv_evaluator *ev, const mzv_cipher *a, size_t (*words)(const mzv_shape *)) {
@@ -122,7 +122,7 @@ static mzv_status need_rotations(mzv_evaluator *ev, uint32_t *n_moving, const mz
                                  const int32_t *steps, uint32_t n) {
     *n_moving = 0;
     for (uint32_t i = 0; i < n; i++) {
-        MZV_TRY(need_rotation(ev, steps[i], a->level));
+        MZV_TRY(need_rotation(ev, steps[i], a->level, 1));
         *n_moving += mzv_steps_reduced(ev->n_slots, steps[i]) != 0;
     }
     return MZV_OK;
@@ -158,9 +158,9 @@ static mzv_status count_linear(mzv_evaluator *ev, mzv_cipher *out, const mzv_cip
     const mzv_shape shape = mzv_shape_of(ev, a->level, a->batch);
     (void)out;
     for (uint32_t b = 0; b < t->n_baby; b++) {
-        if (mzv_bsgs_has_baby(t, b)) MZV_TRY(need_rotation(ev, mzv_bsgs_baby_steps(ev, t, b), a->level));
+        if (mzv_bsgs_has_baby(t, b)) MZV_TRY(need_rotation(ev, mzv_bsgs_baby_steps(ev, t, b), a->level, 1));
     }
-    if (mzv_bsgs_giants(t) > 1) MZV_TRY(need_rotation(ev, t->giant_step, a->level));
+    if (mzv_bsgs_giants(t) > 1) MZV_TRY(need_rotation(ev, t->giant_step, a->level, mzv_bsgs_giants(t) - 1));
     mzv_evaluator_peak(ev, mzv_words_linear(&shape, t));
     return MZV_OK;
 }

@@ -96,8 +96,10 @@ static mzv_status check_unary(const mzv_evaluator *ev, const char *op, const mzv
 static mzv_status check_plain(const mzv_evaluator *ev, const char *op, const mzv_cipher *a,
                               const mzv_plain *p) {
     if (p == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "%s: the plaintext is NULL", op);
-    if (memcmp(p->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || strcmp(p->kind, ev->ops->kind) != 0)
-        return mzv_fail(MZV_ERR_MISMATCH, "%s: the plaintext is of other parameters or another kind", op);
+    if (memcmp(p->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || p->ev->ctx != ev->ctx ||
+        strcmp(p->kind, ev->ops->kind) != 0)
+        return mzv_fail(MZV_ERR_MISMATCH, "%s: the plaintext is of other parameters, another context or kind",
+                        op);
     if (p->level != a->level)
         return mzv_fail(MZV_ERR_LEVEL, "%s: the plaintext is for level %u, the ciphertext at %u", op,
                         p->level, a->level);
@@ -368,8 +370,9 @@ static mzv_status check_columns(const mzv_evaluator *ev, const mzv_cipher *out, 
                                 const mzv_columns *columns) {
     MZV_TRY(check_value(ev, "mul_columns", a));
     if (columns == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "mul_columns: the matrix is NULL");
-    if (memcmp(columns->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || columns->kind != ev->ops->kind)
-        return mzv_fail(MZV_ERR_MISMATCH, "mul_columns: the matrix is of other parameters or another kind");
+    if (memcmp(columns->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || columns->kind != ev->ops->kind ||
+        columns->ev->ctx != ev->ctx)
+        return mzv_fail(MZV_ERR_MISMATCH, "mul_columns: the matrix is of another context or another kind");
     if (columns->level != a->level)
         return mzv_fail(MZV_ERR_LEVEL, "mul_columns: the matrix is for level %u, the ciphertext at %u",
                         columns->level, a->level);

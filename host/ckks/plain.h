@@ -6,10 +6,10 @@
 extern "C" {
 #endif
 
-/* Belongs to the evaluator that made it, which outlives it; any evaluator of the same kind and parameters may
- * read it. On ckks `words` are N signed coefficients on the backend, lifted to the primes at every use: 8N
- * bytes, where values would take 8N per limb. On clear they are n_slots complex numbers, on count there are
- * none. */
+/* Belongs to the evaluator that made it, which outlives it; any evaluator of the same kind and context, on
+ * clear and count of the same parameters, may read it. On ckks `words` are N signed coefficients on the
+ * backend, lifted to the primes at every use: 8N bytes, where values would take 8N per limb. On clear they
+ * are n_slots complex numbers, on count there are none. */
 struct mzv_plain {
     mzv_evaluator *ev;
     const char *kind;
@@ -20,7 +20,8 @@ struct mzv_plain {
     uint64_t *words;
     uint64_t *rows; /* values modulo `rows_basis` where kept (mzv_plain_keep), else NULL */
     mzv_basis rows_basis;
-    uint32_t log_repeat; /* the coefficients are those of X^(k 2^log_repeat): slots of period N / 2 >> log_repeat */
+    uint32_t log_repeat; /* the coefficients are those of X^(k 2^log_repeat): slots of period N / 2 >>
+                            log_repeat */
     uint64_t *compact;   /* values modulo `compact_basis`, each once: N >> log_repeat words a row; or NULL */
     mzv_basis compact_basis;
 };

@@ -226,7 +226,7 @@ static mzv_status record(mzv_recording *rec) {
 /* ---- making, running ---- */
 
 static mzv_status name_all(mzv_recording *rec, const mzv_call *call) {
-    MZV_TRY(MZV_NEW(&rec->in, call->n_in + 1, "recording"));
+    MZV_TRY(MZV_NEW(&rec->in, (size_t)call->n_in + 1, "recording"));
     MZV_TRY(MZV_NEW(&rec->out, call->n_out, "recording"));
     for (uint32_t i = 0; i < call->n_in; i++) {
         if (call->in[i] == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "recording: input %u is NULL", i);
@@ -272,6 +272,14 @@ done:
     return status;
 }
 
+/* Where there is no graph: the call, under the rules under which it would be recorded. */
+static mzv_status call_again(mzv_recording *rec) {
+    const mzv_status status = call_run(rec);
+    add_counts(&rec->ev->counts, &rec->counts);
+    MZV_TRY(status);
+    return check_repeated(rec);
+}
+
 mzv_status mzv_recording_run(mzv_recording *rec) {
     if (rec == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "recording: it is NULL");
     mzv_stream *s = rec->ev->stream;
@@ -280,7 +288,7 @@ mzv_status mzv_recording_run(mzv_recording *rec) {
     MZV_TRY(check_inputs(rec));
     MZV_TRY(check_outputs(rec));
     MZV_TRY(check_scratch(rec));
-    if (rec->graph == NULL) return rec->call.run(rec->ev, rec->call.arg);
+    if (rec->graph == NULL) return call_again(rec);
     MZV_TRY(s->ops->replay(s, rec->graph));
     MZV_TRY(s->ops->synchronize(s)); /* handles are complete when a call returns */
     set_outputs(rec);

@@ -106,7 +106,7 @@ MZV_API mzv_status mzv_rotate_sum(mzv_evaluator *ev, mzv_cipher *out, const mzv_
  * n_in, row by row; bias: n_out, or NULL. For operands at `level`, which is at least 1. Weights become multiples
  * of one step, the largest of them 2^18 - 1 steps or as many as the scale of that level allows:
  * mzv_columns_step. Read before the call returns; owned by the caller, the evaluator outlives it.
- * MZV_ERR_RANGE: a weight that is not finite, or beyond 2^20. */
+ * MZV_ERR_RANGE: a weight or bias that is not finite, or beyond 2^20. */
 MZV_API mzv_status mzv_columns_create(mzv_columns **out, mzv_evaluator *ev, const double *weight, const double *bias,
                                       uint32_t n_out, uint32_t n_in, uint32_t level) MZV_MUST_CHECK;
 MZV_API void mzv_columns_destroy(mzv_columns *columns); /* NULL is allowed */
@@ -139,7 +139,7 @@ typedef struct mzv_call {
 /* Calls `run` once, as if it were called without a recording: results and counts are there after it. Where the
  * backend records, it then calls `run` a second time and computes nothing. Borrows the evaluator, the
  * ciphertexts and all that `run` uses, such as keys and plaintexts. MZV_ERR_ARGUMENT: `run` does what cannot be
- * repeated or recorded; where only the recording fails, results of the call are there. */
+ * repeated or recorded. Where it fails, outputs that `run` had written hold what it wrote. */
 MZV_API mzv_status mzv_recording_create(mzv_recording **out, mzv_evaluator *ev, const mzv_call *call) MZV_MUST_CHECK;
 /* The call again. MZV_ERR_MISMATCH, and nothing done, where an input has another level, scale or key than when it
  * was recorded, or the evaluator other scratch (one created with scratch_bytes 0 may replace it). */

@@ -70,6 +70,8 @@ class Columns : public Ckks {
         return decrypted(out.get());
     }
 
+    void expect_other_context_refused(mzv_cipher *out, const mzv_cipher *a);
+
     // The largest |row of weights| in the Euclidean norm, which the operands' errors are multiplied by.
     static double gain(const Layer &layer) {
         double largest = 0;
@@ -214,6 +216,25 @@ TEST_F(Columns, CountPredictsTheScratch) {
     }
 }
 
+// A matrix or a plaintext in the memory of another context, of the same parameters.
+void Columns::expect_other_context_refused(mzv_cipher *out, const mzv_cipher *a) {
+    mzv_context *other = nullptr;
+    mzv_evaluator *there = nullptr;
+    mzv_plain *plain = nullptr;
+    EVAL_OK(mzv_context_create(&other, &params, nullptr));
+    EVAL_OK(mzv_evaluator_create(&there, other, nullptr, 0));
+    EVAL_OK(mzv_plain_create(&plain, there, as_c(weights(n)), mzv_cipher_level(a), MZV_PLAIN_MUL));
+    {
+        const auto columns = made(there, random_layer(2, 3), mzv_cipher_level(a));
+        EXPECT_EQ(mzv_mul_columns(ev, out, a, columns.get()), MZV_ERR_MISMATCH);
+    }
+    const auto wide = cipher(mzv_cipher_level(a), mzv_cipher_batch(a));
+    EXPECT_EQ(mzv_mul_plain(ev, wide.get(), a, plain), MZV_ERR_MISMATCH);
+    mzv_plain_destroy(plain);
+    mzv_evaluator_destroy(there);
+    mzv_context_destroy(other);
+}
+
 TEST_F(Columns, Refusals) {
     mzv_columns *none = nullptr;
     const double nan = std::nan(""), one = 1, huge = 0x1p21;
@@ -243,6 +264,7 @@ TEST_F(Columns, Refusals) {
         EXPECT_EQ(mzv_mul_columns(ev, out.get(), a.get(), other.get()), MZV_ERR_MISMATCH);
     }
     mzv_evaluator_destroy(clear);
+    expect_other_context_refused(out.get(), a.get());
     mzv_columns_destroy(nullptr);
     EVAL_OK(mzv_mul_columns(ev, out.get(), a.get(), columns.get()));
 }

@@ -156,6 +156,28 @@ TEST_F(Count, RequestedKeysAreEnoughAndEachIsNeeded) {
     }
 }
 
+// The giant step's key is used once for each giant but the first, a baby's once.
+TEST_F(Count, UsesOfKeysOfATransform) {
+    mzv_cipher *a = nullptr, *out = nullptr;
+    EVAL_OK(mzv_evaluator_cipher(&a, count, params.n_levels, 1));
+    EVAL_OK(mzv_evaluator_cipher(&out, count, params.n_levels, 1));
+    EVAL_OK(mzv_clear_set(count, a, nullptr, params.n_levels));
+    std::vector<mzv_plain *> plain(2 * 5);
+    mzv_bsgs t = { params.n_levels, 2, 5, 1, 16, 0, plain.data() };
+    for (auto &p : plain) EVAL_OK(mzv_plain_create(&p, count, as_c(weights(n)), t.level, MZV_PLAIN_MUL));
+    EVAL_OK(mzv_linear(count, out, a, &t));
+    mzv_key_request *asked = nullptr;
+    EVAL_OK(mzv_key_request_create(&asked));
+    EVAL_OK(mzv_evaluator_request(count, asked));
+    ASSERT_EQ(asked->n, 2u);
+    for (uint32_t i = 0; i < asked->n; i++)
+        EXPECT_EQ(asked->need[i].n_uses, asked->need[i].steps == 16 ? 4u : 1u) << asked->need[i].steps;
+    mzv_key_request_destroy(asked);
+    for (auto *p : plain) mzv_plain_destroy(p);
+    mzv_cipher_destroy(a);
+    mzv_cipher_destroy(out);
+}
+
 TEST_F(Count, MissingKeyIsNamed) {
     const auto a = encrypted(random_slots(n, 1), 4), out = cipher(4, 1);
     EXPECT_EQ(mzv_rotate(ev, out.get(), a.get(), 100), MZV_ERR_KEY);

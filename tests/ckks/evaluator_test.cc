@@ -107,7 +107,7 @@ TEST_F(Evaluator, ObjectsOfOthers) {
     EXPECT_EQ(mzv_add(clear, slots, a.get(), a.get()), MZV_ERR_ARGUMENT);
     mzv_plain *p = nullptr;
     EVAL_OK(mzv_plain_create(&p, clear, as_c(random_slots(n, 1)), 3, MZV_PLAIN_MUL));
-    refused(MZV_ERR_MISMATCH, "another kind", out.get(),
+    refused(MZV_ERR_MISMATCH, "another context or kind", out.get(),
             [&] { return mzv_mul_plain(ev, out.get(), a.get(), p); });
     EXPECT_EQ(mzv_clear_set(ev, out.get(), as_c(random_slots(n, 1)), 3), MZV_ERR_ARGUMENT);
     mzv_plain_destroy(p);

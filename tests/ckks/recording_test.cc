@@ -81,6 +81,31 @@ TEST_F(Record, RunsAgainOnOtherValues) {
     }
 }
 
+// A call that has changed since it was recorded meets the rules in a replay too.
+TEST_F(Record, ReplaysKeepTheRules) {
+    const auto a = encrypted(random_slots(n, 1), 5), out = cipher(5, 1), stray = cipher(5, 1);
+    mzv_cipher *to = out.get();
+    double factor = 0;
+    const Body run = [&](mzv_evaluator *e) {
+        return factor == 0 ? mzv_copy(e, to, a.get()) : mzv_mul_const(e, to, a.get(), factor);
+    };
+    Recording rec = none();
+    EVAL_OK(create(&rec, ev, run, { a.get() }, { out.get() }));
+    to = stray.get();
+    EXPECT_EQ(mzv_recording_run(rec.get()), MZV_ERR_ARGUMENT);
+    EXPECT_NE(std::string(mzv_last_error()).find("does not name"), std::string::npos) << mzv_last_error();
+    EXPECT_EQ(stray->scale, 0);
+    EXPECT_EQ(out->level, 5u) << "as it was";
+    to = out.get();
+    factor = 0.5;
+    EXPECT_EQ(mzv_recording_run(rec.get()), MZV_ERR_ARGUMENT);
+    EXPECT_NE(std::string(mzv_last_error()).find("level 4 instead of 5"), std::string::npos)
+        << mzv_last_error();
+    factor = 0;
+    EVAL_OK(mzv_recording_run(rec.get()));
+    EXPECT_EQ(words(out.get()), words(a.get()));
+}
+
 TEST_F(Record, ClearAndCount) {
     mzv_evaluator *clear = nullptr, *count = nullptr;
     EVAL_OK(mzv_evaluator_create_clear(&clear, &params, 0, 0));
