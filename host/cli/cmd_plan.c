@@ -98,8 +98,10 @@ static mzv_status put_text(mzv_output *out, const mzv_hybrid_plan *p, const mzv_
     MZV_TRY(mzv_output_print(out, "memory      %s\n",
                              mzv_size_text(memory, sizeof memory, (double)p->memory_bytes)));
     if (p->device_bytes > 0)
-        MZV_TRY(mzv_output_print(out, "GPU         %s of its memory, keys of %s beside it on the host\n",
-                                 mzv_size_text(memory, sizeof memory, (double)p->device_bytes),
+        MZV_TRY(mzv_output_print(out, "GPU         %s of its memory\n",
+                                 mzv_size_text(memory, sizeof memory, (double)p->device_bytes)));
+    if (p->pinned_bytes > 0)
+        MZV_TRY(mzv_output_print(out, "GPU keys    %s of them in pinned memory of the host\n",
                                  mzv_size_text(keys, sizeof keys, (double)p->pinned_bytes)));
     return mzv_output_print(out, "error       %.3g predicted, relative to float\n", p->predicted_error);
 }

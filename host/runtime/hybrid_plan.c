@@ -322,26 +322,34 @@ static uint64_t device_limit(const mzv_backend_ops *ops, const mzv_hybrid_option
     mzv_device_facts facts;
     int n_devices = 0;
     if (options->device_bytes_max > 0) return options->device_bytes_max;
-    if (options->mode != MZV_MODE_EXECUTE || ops->look == NULL ||
-        ops->look(&facts, &n_devices, options->device) != MZV_OK)
-        return UINT64_MAX;
+    if (ops->look == NULL || ops->look(&facts, &n_devices, options->device) != MZV_OK) return UINT64_MAX;
     return (uint64_t)(FREE_SHARE * (double)facts.free_bytes);
 }
 
-/* Keys that the GPU has no room for beside `others` stay in pinned memory of the host. */
-static mzv_status place_keys(mzv_hybrid_plan *plan, const mzv_key_request *request, uint64_t others,
-                             const mzv_backend_ops *ops, const mzv_hybrid_options *options) {
-    const uint64_t limit = device_limit(ops, options);
+static mzv_status fail_device(const mzv_hybrid_plan *plan, uint64_t others, uint64_t limit, bool by_user) {
+    return mzv_fail(
+        MZV_ERR_MEMORY,
+        "hybrid: %s at N = 2^%u needs %llu MiB of the GPU without any key, %s %llu MiB; %sallow fewer "
+        "tokens or encrypt one head",
+        plan->module.text, plan->params.log_n, (unsigned long long)(others >> 20),
+        by_user ? "allowed" : "which has free", (unsigned long long)(limit >> 20),
+        by_user ? "raise --device-memory, " : "");
+}
+
+/* Where the GPU has no room for all of it, weights are not kept; then keys that have no room beside the rest
+ * stay in pinned memory of the host. `kept`: bytes of the weights. */
+static mzv_status place(mzv_hybrid_plan *plan, const mzv_key_request *request, uint64_t others, size_t kept,
+                        uint64_t limit, bool by_user) {
     mzv_keys_footprint keys;
+    if (plan->keeps_weights && others + kept + plan->keys_bytes <= limit) {
+        plan->device_bytes = others + kept + plan->keys_bytes;
+        return MZV_OK;
+    }
+    if (plan->keeps_weights) plan->memory_bytes -= kept;
+    plan->keeps_weights = false;
     plan->device_bytes = others + plan->keys_bytes;
-    if (options->mode != MZV_MODE_EXECUTE || plan->device_bytes <= limit) return MZV_OK;
-    if (others > limit)
-        return mzv_fail(
-            MZV_ERR_MEMORY,
-            "hybrid: %s at N = 2^%u needs %llu MiB of the GPU without any key, allowed %llu MiB; raise "
-            "--device-memory, allow fewer tokens or encrypt one head",
-            plan->module.text, plan->params.log_n, (unsigned long long)(others >> 20),
-            (unsigned long long)(limit >> 20));
+    if (plan->device_bytes <= limit) return MZV_OK;
+    if (others > limit) return fail_device(plan, others, limit, by_user);
     plan->device_bytes_keys = limit > others ? (size_t)(limit - others) : 1; /* 0 would be no limit */
     MZV_TRY(mzv_footprint_keys(&keys, &plan->params, request, plan->device_bytes_keys));
     plan->device_bytes = others + keys.device;
@@ -358,7 +366,8 @@ static mzv_status device_size(mzv_hybrid_plan *plan, const mzv_key_request *requ
     MZV_TRY(mzv_backend_find(&ops, options->backend));
     if (ops->table_bytes == NULL) return MZV_OK;
     MZV_TRY(mzv_footprint_of(&f, ops, &plan->params, &plan->counts, 0, 4 * (plan->levels + 1) + 2));
-    return place_keys(plan, request, mzv_footprint_sum(&f) + (plan->keeps_weights ? kept : 0), ops, options);
+    const uint64_t limit = options->mode == MZV_MODE_EXECUTE ? device_limit(ops, options) : UINT64_MAX;
+    return place(plan, request, mzv_footprint_sum(&f), kept, limit, options->device_bytes_max > 0);
 }
 
 static void host_size(mzv_hybrid_plan *plan, size_t kept, uint64_t have) {
