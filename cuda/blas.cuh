@@ -15,8 +15,10 @@ struct Gemm {
     double *c;
 };
 
-/* cuBLAS for one stream; it is loaded when the first is opened. MZV_ERR_DEVICE where it is not installed. */
-mzv_status blas_open(void **out, cudaStream_t queue) MZV_MUST_CHECK;
+/* cuBLAS for one stream, with memory of ours to work in, 256-byte aligned, so that it takes none of its own;
+ * it is loaded when the first is opened. MZV_ERR_DEVICE where it is not installed, or told to emulate double
+ * precision. */
+mzv_status blas_open(void **out, cudaStream_t queue, void *workspace, size_t n_bytes) MZV_MUST_CHECK;
 mzv_status blas_gemm(void *blas, const Gemm &gemm) MZV_MUST_CHECK;
 void blas_close(void *blas);
 

@@ -1,6 +1,7 @@
 /* Devices and streams. Tables belong to the backend object; memory.cu has what they allocate. */
 #include "device.cuh"
 #include "blas.cuh"
+#include "strip.cuh"
 #include "base/arena.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@ namespace {
 
 /* After these a process can do nothing more on the device: CUDA answers every call with the same error. */
 bool is_lost(cudaError_t error) {
-    static const int codes[] = { 46, 214, 220, 700, 702, 710, 714, 715, 716, 717, 718, 719, 802 };
+    static const int codes[] = { 214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721 };
     for (int code : codes)
         if (static_cast<int>(error) == code) return true;
     return false;
@@ -29,10 +30,10 @@ const char *next_step(cudaError_t error) {
 
 mzv_status fail(const char *call, cudaError_t error) {
     size_t bytes_free = 0, bytes_total = 0;
+    drop(error); /* it is ours now */
     if (error != cudaErrorMemoryAllocation)
         return mzv_fail(MZV_ERR_DEVICE, "cuda: %s: error %d, %s%s", call, static_cast<int>(error),
                         cudaGetErrorString(error), next_step(error));
-    drop(cudaGetLastError()); /* clears the status, which is ours now */
     drop(cudaMemGetInfo(&bytes_free, &bytes_total));
     return mzv_fail(MZV_ERR_MEMORY,
                     "cuda: %s: error %d, %s: %zu of %zu bytes of the device are free; use another "
@@ -127,6 +128,7 @@ mzv_status build(Backend *be, const mzv_chain *chain, Variant variant) {
                         "cuda: the arithmetic \"fp64\" needs primes of %d to %d bits; use \"integer\"",
                         MZV_CUDA_FP64_MIN_BITS, MZV_CUDA_FP64_MAX_BITS);
     MZV_TRY(read_limits(be));
+    MZV_TRY(allow_strips(be));
     MZV_TRY(create_pool(be));
     return create_tables(be);
 }
@@ -229,6 +231,7 @@ void mzv_cuda_stream_close(mzv_stream *s) {
     blas_close(stream->blas);
     if (stream->queue != nullptr) {
         if (s->scratch.base != nullptr) drop(cudaFreeAsync(s->scratch.base, stream->queue));
+        if (stream->workspace != nullptr) drop(cudaFreeAsync(stream->workspace, stream->queue));
         drop(cudaStreamSynchronize(stream->queue));
         drop(cudaStreamDestroy(stream->queue));
     }

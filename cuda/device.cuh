@@ -37,6 +37,7 @@ struct Stream {
     cudaStream_t queue;
     cudaEvent_t event;   /* for stream_wait */
     void *blas;          /* of blas.cuh; NULL until the first matmul */
+    uint64_t *workspace; /* of it */
     cudaError_t late;    /* of `free`, which cannot report: given by the next call */
     bool captures;       /* CUDA notes what `queue` is given */
     const char *refused; /* while head.records: what could not be recorded; NULL: nothing yet */
@@ -61,8 +62,13 @@ inline Target target(mzv_poly r) { return { r.base, r.stride }; }
 /* Makes the stream's device current and reports what an earlier `free` could not. Starts every operation. */
 mzv_status enter(mzv_stream *s) MZV_MUST_CHECK;
 
-/* What close-like functions may not report: the fault is in the device's state and the next call gives it. */
-inline void drop(cudaError_t) {}
+/* CUDA keeps the status of a failed call for cudaGetLastError, where the next launch would find it. */
+inline cudaError_t cleared(cudaError_t error) {
+    if (error != cudaSuccess) (void)cudaGetLastError();
+    return error;
+}
+/* What close-like functions may not report: a fault of the device the next call gives again. */
+inline void drop(cudaError_t error) { (void)cleared(error); }
 
 /* graph.cu. What cannot be recorded begins with `refuse_recording`, or, where it cannot report, with
  * `break_recording`, after which it may do its work: nothing is captured any more. */

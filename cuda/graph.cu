@@ -12,12 +12,6 @@ namespace mzv_cuda {
 
 namespace {
 
-/* CUDA keeps the status of a failed call for cudaGetLastError, where the next launch would find it. */
-cudaError_t cleared(cudaError_t error) {
-    if (error != cudaSuccess) drop(cudaGetLastError());
-    return error;
-}
-
 /* Also ends a capture that CUDA has declared invalid; *graph is then NULL. */
 cudaError_t end_capture(Stream *stream, cudaGraph_t *graph) {
     stream->captures = false;
@@ -28,7 +22,7 @@ void drop_capture(Stream *stream) {
     cudaGraph_t graph = nullptr;
     if (!stream->captures) return;
     drop(end_capture(stream, &graph));
-    if (graph != nullptr) drop(cleared(cudaGraphDestroy(graph)));
+    if (graph != nullptr) drop(cudaGraphDestroy(graph));
 }
 
 mzv_status instantiate(mzv_graph *out, cudaGraph_t graph) {
@@ -42,12 +36,12 @@ mzv_status make_graph(mzv_graph **out, cudaGraph_t graph) {
     mzv_graph *made = nullptr;
     mzv_status status = MZV_NEW(&made, 1, "cuda: recording");
     if (status != MZV_OK) {
-        drop(cleared(cudaGraphDestroy(graph)));
+        drop(cudaGraphDestroy(graph));
         return status;
     }
     status = instantiate(made, graph);
     if (status != MZV_OK) {
-        if (made->exec != nullptr) drop(cleared(cudaGraphExecDestroy(made->exec)));
+        if (made->exec != nullptr) drop(cudaGraphExecDestroy(made->exec));
         mzv_free(made);
         return status;
     }
@@ -121,6 +115,6 @@ void mzv_cuda_graph_close(mzv_stream *s, mzv_graph *graph) {
     const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
     const cudaError_t destroyed = cleared(cudaGraphExecDestroy(graph->exec)); /* whatever came before */
     const cudaError_t error = selected != cudaSuccess ? selected : destroyed;
-    if (error != cudaSuccess) stream_of(s)->late = error;
+    if (cleared(error) != cudaSuccess) stream_of(s)->late = error;
     mzv_free(graph);
 }

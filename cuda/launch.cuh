@@ -23,21 +23,23 @@ struct Shape {
     size_t shared_bytes;
 };
 
-/* What a block may have without asking. */
-constexpr size_t kSharedBytes = 48 << 10;
-
 /* As `fail`, naming the operation and the shape. */
 mzv_status fail_launch(const char *op, const Shape &shape, cudaError_t error) MZV_MUST_CHECK;
+
+/* Lets blocks of a kernel have so much shared memory, more than the 48 KiB that they have without asking. The
+ * limit is the kernel's, for all threads and streams of the device, so that it is set once, to what the
+ * device has, and never lowered. */
+template <class Args> mzv_status allow_shared(void (*kernel)(Args), size_t bytes) {
+    MZV_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
+                                      cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+    return MZV_OK;
+}
 
 /* Queues kernel(args); nothing to do where the grid is empty. */
 template <class Args>
 mzv_status launch(const char *op, void (*kernel)(Args), const Shape &shape, cudaStream_t queue,
                   const Args &args) {
     if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return MZV_OK;
-    if (shape.shared_bytes > kSharedBytes)
-        MZV_CUDA_TRY(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          static_cast<int>(shape.shared_bytes)));
     MZV_CUDA_LAUNCH(kernel, shape.grid, dim3(shape.threads), shape.shared_bytes, queue, args);
     const cudaError_t error = cudaGetLastError();
     if (error != cudaSuccess) return fail_launch(op, shape, error);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr uint32_t kThreads = 256;
 constexpr uint32_t kHalfBits = 25;
+constexpr size_t kWorkspaceBytes = 4 << 20; /* cuBLAS asks for 16 KiB at least */
 constexpr uint32_t kMaxTerms = MZV_MATRIX_TERMS;
 
 struct MatmulArgs {
@@ -98,6 +99,14 @@ mzv_status matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix &w) {
     return MZV_OK;
 }
 
+/* cuBLAS, and room for it from the pool, where it counts. */
+mzv_status open_blas(mzv_stream *s) {
+    Stream *stream = stream_of(s);
+    MZV_TRY(refuse_recording(s, "the first matmul of a stream"));
+    if (stream->workspace == nullptr) MZV_TRY(mzv_cuda_alloc(s, &stream->workspace, kWorkspaceBytes / 8));
+    return blas_open(&stream->blas, stream->queue, stream->workspace, kWorkspaceBytes);
+}
+
 bool halves_fit(const mzv_cuda_tables &tables, mzv_basis basis) {
     for (uint32_t i = 0; i < mzv_basis_size(basis); i++)
         if (tables.primes[prime_of(tables, basis, i)] >> (2 * kHalfBits)) return false;
@@ -109,10 +118,7 @@ bool halves_fit(const mzv_cuda_tables &tables, mzv_basis basis) {
 mzv_status mzv_cuda_matmul(mzv_stream *s, mzv_poly r, mzv_cpoly a, const mzv_matrix *w) {
     MZV_TRY(enter(s));
     if (!halves_fit(tables_of(s), r.basis)) return mzv_matmul_composed(s, r, a, w);
-    if (stream_of(s)->blas == nullptr) {
-        MZV_TRY(refuse_recording(s, "the first matmul of a stream")); /* it loads cuBLAS */
-        MZV_TRY(blas_open(&stream_of(s)->blas, stream_of(s)->queue));
-    }
+    if (stream_of(s)->blas == nullptr) MZV_TRY(open_blas(s));
     const size_t mark = mzv_mark(s);
     const mzv_status status = matmul(s, r, a, *w);
     mzv_release(s, mark);

@@ -20,7 +20,7 @@ mzv_status keep_freed(const Backend *be) {
 
 mzv_status out_of_memory(size_t bytes) {
     size_t bytes_free = 0, bytes_total = 0;
-    drop(cudaGetLastError()); /* clears the status, which is ours now */
+    drop(cudaErrorMemoryAllocation); /* it is ours now */
     MZV_CUDA_TRY(cudaMemGetInfo(&bytes_free, &bytes_total));
     return mzv_fail(
         MZV_ERR_MEMORY,
@@ -39,7 +39,7 @@ mzv_status above_limit(const Backend *be, uint64_t bytes, uint64_t used) {
 }
 
 mzv_status no_pinned(size_t bytes) {
-    drop(cudaGetLastError()); /* clears the status, which is ours now */
+    drop(cudaErrorMemoryAllocation); /* it is ours now */
     return mzv_fail(
         MZV_ERR_MEMORY,
         "cuda: %zu bytes of pinned host memory needed for keys, refused; free memory, raise the limit of "
@@ -105,12 +105,18 @@ mzv_status mzv_cuda_alloc(mzv_stream *s, uint64_t **out, size_t n_words) {
         cudaMallocFromPoolAsync(&words, bytes, backend_of(s)->pool, stream_of(s)->queue);
     if (error == cudaErrorMemoryAllocation) return out_of_memory(bytes);
     if (error != cudaSuccess) return fail("cudaMallocFromPoolAsync", error);
+    const cudaError_t there = cudaStreamSynchronize(stream_of(s)->queue); /* for other streams too */
+    if (there != cudaSuccess) {
+        drop(cudaFreeAsync(words, stream_of(s)->queue));
+        return fail("cudaStreamSynchronize", there);
+    }
     *out = static_cast<uint64_t *>(words);
     return MZV_OK;
 }
 
 /* Mapped: kernels read it where it is, at the address that the host has (unified addressing). Each word of a
- * key is read once a key switch, in order: the bus is kept as busy as by a copy, without room for one. */
+ * key is read in order, by one block, which goes through a batch with it in the caches: the bus is kept as
+ * busy as by a copy, without room for one. */
 mzv_status mzv_cuda_alloc_pinned(mzv_stream *s, uint64_t **out, size_t n_words) {
     MZV_TRY(refuse_recording(s, "alloc_pinned"));
     MZV_TRY(enter(s));
@@ -140,7 +146,7 @@ void mzv_cuda_free_pinned(mzv_stream *s, uint64_t *words, size_t n_words) {
     const cudaError_t passed = cudaStreamSynchronize(stream_of(s)->queue);
     const cudaError_t freed = cudaFreeHost(words); /* whatever came before */
     const cudaError_t error = selected != cudaSuccess ? selected : passed != cudaSuccess ? passed : freed;
-    if (error != cudaSuccess) stream_of(s)->late = error;
+    if (cleared(error) != cudaSuccess) stream_of(s)->late = error;
     __atomic_sub_fetch(&backend_of(s)->pinned_bytes, (n_words == 0 ? 1 : n_words) * sizeof *words,
                        __ATOMIC_RELAXED);
 }
@@ -151,5 +157,5 @@ void mzv_cuda_free(mzv_stream *s, uint64_t *words) {
     const cudaError_t selected = cudaSetDevice(backend_of(s)->device);
     const cudaError_t freed = cudaFreeAsync(words, stream_of(s)->queue); /* whatever came before */
     const cudaError_t error = selected != cudaSuccess ? selected : freed;
-    if (error != cudaSuccess) stream_of(s)->late = error;
+    if (cleared(error) != cudaSuccess) stream_of(s)->late = error;
 }

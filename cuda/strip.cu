@@ -199,7 +199,8 @@ __device__ __forceinline__ void make_targets(const KernelArgs &args, const Conve
 }
 
 template <class A, int kLog>
-__global__ __launch_bounds__(max_threads(kLog), 1) void strip_kernel(const __grid_constant__ KernelArgs args) {
+__global__ __launch_bounds__(max_threads(kLog),
+                             1) void strip_kernel(const __grid_constant__ KernelArgs args) {
     MZV_CUDA_SHARED(uint64_t, shared);
     const uint32_t number = blockIdx.y / args.n_parts;
     const Conversion &c = args.strip.conversion[number];
@@ -212,6 +213,10 @@ __global__ __launch_bounds__(max_threads(kLog), 1) void strip_kernel(const __gri
     make_targets(args, c,
                  args.strip.r.base + blockIdx.z * args.strip.r.stride + number * args.strip.r_step + at.first,
                  memory, at);
+}
+
+template <int kLog> void (*kernel_of(const Backend *be))(KernelArgs) {
+    return be->tables.fp64 ? strip_kernel<Fp64Arith, kLog> : strip_kernel<IntegerArith, kLog>;
 }
 
 /* How the threads of a block are shared out. */
@@ -269,9 +274,14 @@ template <int kLog> mzv_status launch_strips(mzv_stream *s, const StripArgs &str
     };
     const Shape shape = { dim3(n_strips, strip.n * n_parts, batch),
                           layout.n_groups << (layout.log_columns + Line<kLog>::kLow), layout.shared_bytes };
-    return launch("convert",
-                  be->tables.fp64 ? strip_kernel<Fp64Arith, kLog> : strip_kernel<IntegerArith, kLog>, shape,
-                  stream_of(s)->queue, args);
+    return launch("convert", kernel_of<kLog>(be), shape, stream_of(s)->queue, args);
+}
+
+template <int kLog> mzv_status allow(const Backend *be) {
+    if (be->tables.log_n != kLog + kLogRow) {
+        if constexpr (kLog < kMaxLogColumn) return allow<kLog + 1>(be);
+    }
+    return allow_shared(kernel_of<kLog>(be), be->shared_bytes);
 }
 
 template <int kLog> bool fits(const Backend *be, uint32_t n_sources) {
@@ -286,6 +296,8 @@ template <int kLog> bool fits(const Backend *be, uint32_t n_sources) {
 bool mzv_cuda::strip_fits(const Backend *be, uint32_t n_sources) {
     return n_sources <= kMaxSources && fits<kMinLogColumn>(be, n_sources);
 }
+
+mzv_status mzv_cuda::allow_strips(const Backend *be) { return allow<kMinLogColumn>(be); }
 
 mzv_status mzv_cuda::convert_strips(mzv_stream *s, const StripArgs &args, uint32_t batch) {
     return launch_strips<kMinLogColumn>(s, args, batch);

@@ -24,6 +24,8 @@ struct StripArgs {
 
 /* Whether the device has the shared memory, and the arithmetic the room, for so many sources. */
 bool strip_fits(const Backend *be, uint32_t n_sources);
+/* Once for a backend: its strips may take all shared memory that a block may have. */
+mzv_status allow_strips(const Backend *be) MZV_MUST_CHECK;
 /* All conversions of all polynomials in one launch; each must fit. */
 mzv_status convert_strips(mzv_stream *s, const StripArgs &args, uint32_t batch) MZV_MUST_CHECK;
 

@@ -72,7 +72,11 @@ mzv_status create_constants(Backend *be) {
 
 mzv_status mzv_cuda::create_tables(Backend *be) {
     MZV_TRY(create_twiddles(be)); /* before the constants, which hold their addresses */
-    return create_constants(be);
+    MZV_TRY(create_constants(be));
+    /* A copy from pageable memory may return before it has arrived, and our streams do not wait for the
+     * default one [CUDA Runtime API, API synchronization behavior]. */
+    MZV_CUDA_TRY(cudaDeviceSynchronize());
+    return MZV_OK;
 }
 
 cudaError_t mzv_cuda::destroy_tables(Backend *be) {

@@ -176,7 +176,8 @@ struct mzv_backend_ops {
     mzv_status (*stream_wait)(mzv_stream *s, mzv_stream *earlier);
     mzv_status (*synchronize)(mzv_stream *s);
 
-    /* 64-byte aligned (or better) backend memory. */
+    /* 64-byte aligned (or better) backend memory, for every stream as soon as the call returns: it may wait.
+     */
     mzv_status (*alloc)(mzv_stream *s, uint64_t **out, size_t n_words);
     void (*free)(mzv_stream *s, uint64_t *words);
     /* Pinned memory of the host that operations read in place, over the bus: for operands that are more than

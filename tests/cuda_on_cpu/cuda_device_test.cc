@@ -305,6 +305,10 @@ TEST_F(CudaDevice, SharedMemoryIsAskedFor) {
     mzv_backend *backend = nullptr;
     mzv_stream *s = nullptr;
     uint64_t *words = nullptr;
+    device().fail_call = "cudaFuncSetAttribute";
+    EXPECT_EQ(mzv_cuda_ops.open(&backend, &chain_, 0, nullptr), MZV_ERR_DEVICE);
+    EXPECT_TRUE(last_error_has("cudaFuncSetAttribute")) << mzv_last_error();
+    ASSERT_EQ(backend, nullptr);
     ASSERT_EQ(mzv_cuda_ops.open(&backend, &chain_, 0, nullptr), MZV_OK) << mzv_last_error();
     ASSERT_EQ(mzv_cuda_ops.stream_open(&s, backend), MZV_OK) << mzv_last_error();
     ASSERT_EQ(mzv_scratch_reserve(s, size_t(5) << log_n), MZV_OK) << mzv_last_error();
@@ -313,9 +317,6 @@ TEST_F(CudaDevice, SharedMemoryIsAskedFor) {
     ASSERT_EQ(mzv_cuda_ops.upload(s, words, zeros.data(), zeros.size()), MZV_OK) << mzv_last_error();
     const mzv_cpoly a = { words, 0, 1, { 0, 0, 5 } };
     const mzv_poly r = { words + (size_t(5) << log_n), 0, 1, { 0, 0, 14 } };
-    device().fail_call = "cudaFuncSetAttribute";
-    EXPECT_EQ(mzv_cuda_ops.mod_up(s, r, a), MZV_ERR_DEVICE);
-    EXPECT_TRUE(last_error_has("cudaFuncSetAttribute")) << mzv_last_error();
     EXPECT_EQ(mzv_cuda_ops.mod_up(s, r, a), MZV_OK) << mzv_last_error();
     EXPECT_EQ(mzv_cuda_ops.synchronize(s), MZV_OK) << mzv_last_error();
     mzv_cuda_ops.free(s, words);

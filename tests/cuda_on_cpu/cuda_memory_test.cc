@@ -84,6 +84,35 @@ TEST_F(CudaMemory, LimitBelowTheTablesIsRefusedAndTheOldOneStays) {
     mzv_cuda_ops.free(s_, a);
 }
 
+// CUDA keeps the status of a failed call for whoever asks for the last one: the next launch, which is well.
+TEST_F(CudaMemory, AFailedCallDoesNotFailTheNext) {
+    const size_t n = size_t(1) << kLogN;
+    const std::vector<uint64_t> zeros(n);
+    uint64_t *a = nullptr, *more = nullptr;
+    ASSERT_EQ(mzv_cuda_ops.alloc(s_, &a, n), MZV_OK) << mzv_last_error();
+    const mzv_poly r = { a, n, 1, { 0, 0, 1 } };
+    const auto expect_one_failure = [&](const char *call, const std::function<mzv_status()> &run) {
+        device().fail_call = call;
+        device().fail_with = cudaErrorInvalidValue;
+        EXPECT_EQ(run(), MZV_ERR_DEVICE) << call;
+        EXPECT_TRUE(last_error_has("invalid argument")) << mzv_last_error();
+        EXPECT_EQ(mzv_cuda_ops.add(s_, r, mzv_view(r), mzv_view(r)), MZV_OK)
+            << call << ": " << mzv_last_error();
+        EXPECT_EQ(more, nullptr) << call;
+    };
+    expect_one_failure("cudaMallocFromPoolAsync", [&] { return mzv_cuda_ops.alloc(s_, &more, 1); });
+    expect_one_failure("cudaStreamSynchronize", [&] { return mzv_cuda_ops.alloc(s_, &more, 1); });
+    expect_one_failure("cudaHostAlloc", [&] { return mzv_cuda_ops.alloc_pinned(s_, &more, 1); });
+    expect_one_failure("cudaMemcpyAsync", [&] { return mzv_cuda_ops.upload(s_, a, zeros.data(), n); });
+    expect_one_failure("cudaFreeAsync", [&] {
+        uint64_t *freed = nullptr;
+        EXPECT_EQ(mzv_cuda_ops.alloc(s_, &freed, 1), MZV_OK);
+        mzv_cuda_ops.free(s_, freed);
+        return mzv_cuda_ops.synchronize(s_); // the next call reports it
+    });
+    mzv_cuda_ops.free(s_, a);
+}
+
 // A fault inside a kernel is met by the next call that waits: the message says that the device is gone.
 TEST_F(CudaMemory, LostDeviceIsNamed) {
     for (int code : { 700, 719, 214 }) {

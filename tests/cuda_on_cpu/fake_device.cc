@@ -69,7 +69,7 @@ cudaError_t count_call(const char *name) {
 #define FAIL_ON_DEMAND()                                                                                     \
     do {                                                                                                     \
         const cudaError_t error_ = count_call(__func__);                                                     \
-        if (error_ != cudaSuccess) return error_;                                                            \
+        if (error_ != cudaSuccess) return last_error = error_;                                               \
     } while (0)
 
 #define REFUSE(refusal)                                                                                      \
@@ -245,8 +245,8 @@ const char *cudaGetErrorString(cudaError_t error) {
 }
 
 cudaError_t cudaGetLastError() {
-    FAIL_ON_DEMAND();
-    const cudaError_t error = last_error;
+    const cudaError_t demanded = count_call(__func__),
+                      error = demanded == cudaSuccess ? last_error : demanded;
     last_error = cudaSuccess;
     return error;
 }
@@ -259,14 +259,14 @@ cudaError_t cudaGetDeviceCount(int *count) {
 
 cudaError_t cudaSetDevice(int device) {
     FAIL_ON_DEMAND();
-    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    if (device < 0 || device >= machine.n_devices) return last_error = cudaErrorInvalidDevice;
     current_device = device;
     return cudaSuccess;
 }
 
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device) {
     FAIL_ON_DEMAND();
-    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    if (device < 0 || device >= machine.n_devices) return last_error = cudaErrorInvalidDevice;
     switch (attribute) {
     case cudaDevAttrClockRate:
         *value = 1000000; // kHz
@@ -284,12 +284,12 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int dev
         *value = machine.shared_bytes;
         return cudaSuccess;
     }
-    return cudaErrorInvalidValue;
+    return last_error = cudaErrorInvalidValue;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
     FAIL_ON_DEMAND();
-    if (device < 0 || device >= machine.n_devices) return cudaErrorInvalidDevice;
+    if (device < 0 || device >= machine.n_devices) return last_error = cudaErrorInvalidDevice;
     *out = cudaDeviceProp { "stand-in for a GPU, on the CPU", machine.major, machine.minor };
     return cudaSuccess;
 }
@@ -297,14 +297,14 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device) {
 cudaError_t cudaFuncSetAttribute(const void *kernel, cudaFuncAttribute attribute, int value) {
     FAIL_ON_DEMAND();
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || value > machine.shared_bytes)
-        return cudaErrorInvalidValue;
+        return last_error = cudaErrorInvalidValue;
     shared_limits[kernel] = static_cast<size_t>(value);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *properties) {
     FAIL_ON_DEMAND();
-    if (properties->location.type != cudaMemLocationTypeDevice) return cudaErrorInvalidValue;
+    if (properties->location.type != cudaMemLocationTypeDevice) return last_error = cudaErrorInvalidValue;
     *pool = new FakePool { properties->location.id, 0, 0 };
     pools.insert(*pool);
     return cudaSuccess;
@@ -317,7 +317,8 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr, void *)
 
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value) {
     FAIL_ON_DEMAND();
-    if (pools.count(pool) == 0 || attribute == cudaMemPoolAttrReleaseThreshold) return cudaErrorInvalidValue;
+    if (pools.count(pool) == 0 || attribute == cudaMemPoolAttrReleaseThreshold)
+        return last_error = cudaErrorInvalidValue;
     *static_cast<uint64_t *>(value) = attribute == cudaMemPoolAttrUsedMemHigh ? pool->high : pool->used;
     return cudaSuccess;
 }
@@ -353,7 +354,8 @@ cudaError_t cudaFree(void *block) {
 cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool, cudaStream_t stream) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream) || pools.count(pool) == 0 || pool->device != stream->device) return kInvalidHandle;
+    if (!usable(stream) || pools.count(pool) == 0 || pool->device != stream->device)
+        return last_error = kInvalidHandle;
     const cudaError_t error = allocate(out, bytes);
     if (error != cudaSuccess) return error;
     pool_of[*out] = pool;
@@ -363,7 +365,7 @@ cudaError_t cudaMallocFromPoolAsync(void **out, size_t bytes, cudaMemPool_t pool
 }
 
 cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
-    if (!usable(stream)) return kInvalidHandle;
+    if (!usable(stream)) return last_error = kInvalidHandle;
     REFUSE(refuse_capture(stream));
     queue(stream, [block] { release(block); });
     FAIL_ON_DEMAND();
@@ -373,9 +375,9 @@ cudaError_t cudaFreeAsync(void *block, cudaStream_t stream) {
 cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_any_capture());
-    if ((flags & cudaHostAllocMapped) == 0) return cudaErrorInvalidValue;
+    if ((flags & cudaHostAllocMapped) == 0) return last_error = cudaErrorInvalidValue;
     void *block = nullptr;
-    if (posix_memalign(&block, 4096, bytes) != 0) return cudaErrorMemoryAllocation;
+    if (posix_memalign(&block, 4096, bytes) != 0) return last_error = cudaErrorMemoryAllocation;
     memset(block, 0xA5, bytes);
     pinned[static_cast<unsigned char *>(block)] = bytes;
     *out = block;
@@ -384,7 +386,7 @@ cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned flags) {
 
 cudaError_t cudaHostGetDevicePointer(void **out, void *host, unsigned) {
     FAIL_ON_DEMAND();
-    if (!within(pinned, host, 1)) return cudaErrorInvalidValue;
+    if (!within(pinned, host, 1)) return last_error = cudaErrorInvalidValue;
     *out = static_cast<unsigned char *>(host) + machine.pinned_offset;
     return cudaSuccess;
 }
@@ -400,7 +402,7 @@ cudaError_t cudaFreeHost(void *block) {
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_any_capture());
-    if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
+    if (!copy_allowed(to, from, bytes, kind)) return last_error = cudaErrorInvalidValue;
     copy(to, from, bytes);
     return cudaSuccess;
 }
@@ -409,8 +411,8 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream)) return kInvalidHandle;
-    if (!copy_allowed(to, from, bytes, kind)) return cudaErrorInvalidValue;
+    if (!usable(stream)) return last_error = kInvalidHandle;
+    if (!copy_allowed(to, from, bytes, kind)) return last_error = cudaErrorInvalidValue;
     queue(stream, [to, from, bytes] { copy(to, from, bytes); });
     return cudaSuccess;
 }
@@ -432,10 +434,18 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
     return cudaSuccess;
 }
 
+cudaError_t cudaDeviceSynchronize() {
+    FAIL_ON_DEMAND();
+    REFUSE(refuse_any_capture());
+    for (FakeStream *stream : streams)
+        if (stream->device == current_device) run_until(stream, stream->n_queued);
+    return cudaSuccess;
+}
+
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream)) return kInvalidHandle;
+    if (!usable(stream)) return last_error = kInvalidHandle;
     run_until(stream, stream->n_queued);
     return cudaSuccess;
 }
@@ -443,7 +453,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
+    if (!usable(stream) || events.count(event) == 0) return last_error = kInvalidHandle;
     if (event->stream == nullptr) return cudaSuccess;
     queue(stream, [earlier = event->stream, position = event->position] { run_until(earlier, position); });
     return cudaSuccess;
@@ -451,7 +461,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     FAIL_ON_DEMAND();
-    if (!usable(stream)) return kInvalidHandle;
+    if (!usable(stream)) return last_error = kInvalidHandle;
     if (stream->capture != Capture::kNone) return fail_capture(cudaErrorIllegalState);
     stream->capture = Capture::kActive;
     return cudaSuccess;
@@ -459,7 +469,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
 
 // The capture ends whatever is returned.
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
-    if (!usable(stream)) return kInvalidHandle;
+    if (!usable(stream)) return last_error = kInvalidHandle;
     if (stream->capture == Capture::kNone) return fail_capture(cudaErrorIllegalState);
     const bool valid = stream->capture == Capture::kActive;
     std::vector<std::function<void()>> work;
@@ -475,7 +485,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
 
 cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long) {
     FAIL_ON_DEMAND();
-    if (graphs.count(graph) == 0) return cudaErrorInvalidValue;
+    if (graphs.count(graph) == 0) return last_error = cudaErrorInvalidValue;
     *out = new FakeGraphExec { graph->work };
     execs.insert(*out);
     return cudaSuccess;
@@ -484,7 +494,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *out, cudaGraph_t grap
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream) || execs.count(exec) == 0) return kInvalidHandle;
+    if (!usable(stream) || execs.count(exec) == 0) return last_error = kInvalidHandle;
     for (const std::function<void()> &work : exec->work) queue(stream, work);
     return cudaSuccess;
 }
@@ -520,7 +530,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
     FAIL_ON_DEMAND();
     REFUSE(refuse_capture(stream));
-    if (!usable(stream) || events.count(event) == 0) return kInvalidHandle;
+    if (!usable(stream) || events.count(event) == 0) return last_error = kInvalidHandle;
     event->stream = stream;
     event->position = stream->n_queued;
     return cudaSuccess;

@@ -212,7 +212,7 @@ TEST_F(CudaRecording, CallsThatCannotBeRecorded) {
     };
     expect_refused(MZV_ERR_ARGUMENT, "cuda: alloc inside a recording", encodes);
     // A plaintext of the first call that the second gives back: the recording would outlive it.
-    const auto forgets = [&encodes](mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
+    const auto forgets = [](mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
         static mzv_plain *kept = nullptr;
         const Slots slots(mzv_evaluator_slots(ev), { 0.5, 0.0 });
         if (kept == nullptr) {
