@@ -42,6 +42,8 @@ done
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die "--minutes: found '$minutes', need a number"
 
 [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=/usr/local/cuda/bin:$PATH
+# cuBLAS is loaded by name.
+[ ! -d /usr/local/cuda/lib64 ] || export LD_LIBRARY_PATH=/usr/local/cuda/lib64:${LD_LIBRARY_PATH:-}
 if [ -n "$deps" ]; then
     export PKG_CONFIG_PATH=$deps/lib/pkgconfig:$deps/lib64/pkgconfig:$deps/lib/x86_64-linux-gnu/pkgconfig
     export LD_LIBRARY_PATH=$deps/lib:$deps/lib64:$deps/lib/x86_64-linux-gnu:${LD_LIBRARY_PATH:-}
@@ -88,8 +90,8 @@ step() {
     124 | 137) note "$name" cut_off $((SECONDS - begin)) ;;
     *) note "$name" failed $((SECONDS - begin)) ;;
     esac
-    # A benchmark that is cut off leaves the rows it has; anything else has to end.
-    if [ $code -ne 0 ] && ! { [ $code -eq 124 ] && [[ $name == bench* ]]; }; then failed=1; fi
+    # A benchmark that is cut off leaves the rows it has, a sanitizer what it has found; anything else has to end.
+    if [ $code -ne 0 ] && ! { [ $code -eq 124 ] && [[ $name == bench* || $name == sanitizer* ]]; }; then failed=1; fi
     return $code
 }
 
@@ -144,6 +146,8 @@ else
     for tool in memcheck racecheck initcheck synccheck; do
         step "sanitizer_$tool" 40 compute-sanitizer --tool $tool --error-exitcode 9 "$mzv" bench ops toy key_switch --backend cuda
     done
+    step sanitizer_tests 60 compute-sanitizer --error-exitcode 9 "$build/tests/cuda_on_cpu/mzv_test_cuda" \
+        --gtest_filter='*Matmul*:*Graph*:*Pointwise*:*Products*'
 fi
 
 if [ $stand_in = yes ]; then
@@ -152,7 +156,7 @@ else
     bench bench_ops_n16 60 "$mzv" bench ops n16 '' --backend cuda
     bench bench_ops_n15 40 "$mzv" bench ops n15 '' --backend cuda
     bench bench_boot 180 "$mzv" bench circuit --set n16-boot --only boot --backend cuda
-    bench bench_boot_recorded 60 "$mzv" bench circuit --set n16-boot --only 'bootstrap full' --record --backend cuda
+    bench bench_boot_recorded 100 "$mzv" bench circuit --set n16-boot --only 'bootstrap full' --record --backend cuda
     bench bench_circuits 120 "$mzv" bench circuit --set n15-leveled --backend cuda
 fi
 write_result
