@@ -75,7 +75,7 @@ mzv_status mzv_cuda::create_tables(Backend *be) {
     MZV_TRY(create_constants(be));
     /* A copy from pageable memory may return before it has arrived, and our streams do not wait for the
      * default one [CUDA Runtime API, API synchronization behavior]. */
-    MZV_CUDA_TRY(cudaDeviceSynchronize());
+    MZV_CUDA_TRY(cudaStreamSynchronize(nullptr)); /* not the device: another thread may be recording on it */
     return MZV_OK;
 }
 
