@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "base/try.h"
-#include "circuit/boot.h"
 #include "circuit/linear.h"
 #include "circuit/polynomial.h"
 #include "cuda_scheme/sides.h"
@@ -45,18 +44,8 @@ mzv_status diagonal(void *, mzv_complex *slots, uint32_t d) {
     return MZV_OK;
 }
 
-class CudaRecording : public testing::Test {
+class CudaRecording : public OnBothSides {
   protected:
-    void SetUp() override {
-        cuda_on_cpu::restart_machine();
-        cuda_on_cpu::kernels_ran_since_last();
-    }
-    void TearDown() override {
-        EXPECT_TRUE(cuda_on_cpu::kernels_ran_since_last()) << "no kernel ran";
-        sides_.reset();
-        EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
-    }
-
     void open_sides(uint32_t log_n, size_t scratch_bytes) {
         mzv_key_request *request = nullptr;
         MZV_OKAY(mzv_key_request_create(&request));
@@ -113,8 +102,6 @@ class CudaRecording : public testing::Test {
         MZV_OKAY(mzv_mul(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), a.cuda.get()));
         expect_equal(out); // the evaluator is as before
     }
-
-    std::unique_ptr<Sides> sides_;
 };
 
 TEST_F(CudaRecording, ProductsAndRotations) {
@@ -234,43 +221,6 @@ TEST_F(CudaRecording, CallsThatCannotBeRecorded) {
                    [&n_calls](mzv_evaluator *ev, mzv_cipher *out, const mzv_cipher *a) {
                        return n_calls++ == 0 ? mzv_negate(ev, out, a) : mzv_drop(ev, out, a, 5);
                    });
-}
-
-// A whole bootstrap as one graph.
-TEST(SlowCudaRecording, ToyBoot) {
-    cuda_on_cpu::restart_machine();
-    mzv_params params;
-    mzv_boot_spec spec = {};
-    mzv_circuit_cost cost;
-    mzv_key_request *request = nullptr;
-    MZV_OKAY(mzv_params_named(&params, "toy-boot"));
-    MZV_OKAY(mzv_key_request_create(&request));
-    const mzv_test::Request owned(request);
-    spec.n_slots = 1u << (params.log_n - 1);
-    spec.order = MZV_BOOT_SLOTS_FIRST;
-    MZV_OKAY(mzv_boot_measure(&cost, request, &params, &spec));
-    {
-        Sides sides(params, request, cost.counts.peak_bytes);
-        mzv_boot *cpu = nullptr, *cuda = nullptr;
-        MZV_OKAY(mzv_boot_create(&cpu, sides.cpu.ev.get(), &spec));
-        MZV_OKAY(mzv_boot_create(&cuda, sides.cuda.ev.get(), &spec));
-        const mzv_boot_facts *facts = mzv_boot_about(cpu);
-        const Sides::Pair a = sides.encrypted(facts->in_level, 1, 7), out = sides.room(facts->out_level, 1);
-        const Sides::Pair other = sides.encrypted(facts->in_level, 1, 8);
-        Call call([cuda](auto *ev, auto *to, auto *x) { return mzv_boot_run(ev, to, x, cuda); },
-                  out.cuda.get(), a.cuda.get());
-        Recording rec;
-        MZV_OKAY(call.record(&rec, sides.cuda.ev.get()));
-        MZV_OKAY(mzv_copy(sides.cuda.ev.get(), a.cuda.get(), other.cuda.get()));
-        MZV_OKAY(mzv_boot_run(sides.cpu.ev.get(), out.cpu.get(), other.cpu.get(), cpu));
-        MZV_OKAY(mzv_recording_run(rec.get()));
-        expect_equal(out);
-        EXPECT_EQ(out.cuda->level, facts->out_level);
-        rec.reset();
-        mzv_boot_destroy(cuda);
-        mzv_boot_destroy(cpu);
-    }
-    EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
 }
 
 } // namespace

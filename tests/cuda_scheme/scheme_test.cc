@@ -24,18 +24,8 @@ mzv_test::Request request_all() {
     return mzv_test::Request(request);
 }
 
-class CudaScheme : public testing::Test {
+class CudaScheme : public OnBothSides {
   protected:
-    void SetUp() override {
-        cuda_on_cpu::restart_machine();
-        cuda_on_cpu::kernels_ran_since_last();
-    }
-    void TearDown() override {
-        EXPECT_TRUE(cuda_on_cpu::kernels_ran_since_last()) << "no kernel ran";
-        sides_.reset();
-        EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
-    }
-
     using Run =
         std::function<mzv_status(mzv_evaluator *, mzv_cipher *out, const mzv_cipher *a, const mzv_cipher *b)>;
     // out from two ciphertexts at `level`, on both sides.
@@ -47,8 +37,6 @@ class CudaScheme : public testing::Test {
         MZV_OKAY(run(sides_->cuda.ev.get(), out.cuda.get(), a.cuda.get(), b.cuda.get()));
         expect_equal(out);
     }
-
-    std::unique_ptr<Sides> sides_;
 };
 
 TEST_F(CudaScheme, OperationsAtEveryLevelWithKeys) {

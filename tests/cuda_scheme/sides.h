@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "ckks/evaluator.h"
 #include "lib/ckks_handles.h"
+#include "observe.h"
 
 namespace cuda_scheme {
 
@@ -85,6 +87,21 @@ class Sides {
         EXPECT_EQ(mzv_cipher_create(&b, cuda.ctx.get(), level, batch), MZV_OK) << mzv_last_error();
         return { mzv_test::Cipher(a), mzv_test::Cipher(b) };
     }
+};
+
+// A test that opens sides_, runs kernels and gives everything back.
+class OnBothSides : public testing::Test {
+  protected:
+    void SetUp() override {
+        cuda_on_cpu::restart_machine();
+        cuda_on_cpu::kernels_ran_since_last();
+    }
+    void TearDown() override {
+        EXPECT_TRUE(cuda_on_cpu::kernels_ran_since_last()) << "no kernel ran";
+        sides_.reset();
+        EXPECT_TRUE(cuda_on_cpu::all_given_back()) << "something on the device was not given back";
+    }
+    std::unique_ptr<Sides> sides_;
 };
 
 // Level, scale and every word in use.
