@@ -37,13 +37,6 @@ static void round_weights(mzv_columns *c, const double *weight, double largest) 
     }
 }
 
-static void count_bytes(mzv_columns *c) {
-    mzv_evaluator *ev = c->ev;
-    c->n_bytes = (size_t)c->matrix.n_out * c->matrix.n_in * sizeof(double);
-    ev->plain_alive += c->n_bytes;
-    if (ev->plain_alive > ev->counts.plain_bytes) ev->counts.plain_bytes = ev->plain_alive;
-}
-
 static mzv_status fill(mzv_columns *c, const double *weight, const double *bias) {
     const size_t n_out = c->matrix.n_out;
     size_t n = 0;
@@ -70,17 +63,16 @@ mzv_status mzv_columns_create(mzv_columns **out, mzv_evaluator *ev, const double
         return mzv_fail(MZV_ERR_LEVEL, "columns: level %u, need 1 to %u", level, ev->max_level);
     MZV_TRY(MZV_NEW(&c, 1, "columns"));
     c->ev = ev;
-    c->kind = ev->ops->kind;
     c->level = level;
     c->matrix.n_out = n_out;
     c->matrix.n_in = n_in;
-    memcpy(c->params_id, ev->facts.id, MZV_ID_BYTES);
     const mzv_status status = fill(c, weight, bias);
     if (status != MZV_OK) {
         mzv_columns_destroy(c);
         return status;
     }
-    count_bytes(c);
+    c->n_bytes = (size_t)n_out * n_in * sizeof(double);
+    mzv_evaluator_plain_bytes(ev, c->n_bytes);
     *out = c;
     return MZV_OK;
 }

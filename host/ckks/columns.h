@@ -11,8 +11,6 @@ extern "C" {
  * step. On ckks the matrix is on the backend too. */
 struct mzv_columns {
     mzv_evaluator *ev;
-    const char *kind;
-    uint8_t params_id[MZV_ID_BYTES];
     uint32_t level;
     mzv_matrix matrix; /* its w: owned */
     int32_t *w;

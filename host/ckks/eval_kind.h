@@ -16,6 +16,8 @@ static inline mzv_scratch *mzv_ev_temporaries(mzv_evaluator *ev) {
 }
 /* Records that an operation takes n_words above what is taken now. */
 void mzv_evaluator_peak(mzv_evaluator *ev, size_t n_words);
+/* Counts n_bytes more of encoded vectors and matrices; whoever destroys them takes them from ev->plain_alive. */
+void mzv_evaluator_plain_bytes(mzv_evaluator *ev, size_t n_bytes);
 /* Temporaries that are no ciphertext; released like those. 64-byte aligned when n_words is a multiple of 8.
  */
 mzv_status mzv_ev_take_words(mzv_evaluator *ev, uint64_t **out, size_t n_words) MZV_MUST_CHECK;

@@ -172,6 +172,11 @@ void mzv_evaluator_peak(mzv_evaluator *ev, size_t n_words) {
     if (bytes > ev->counts.peak_bytes) ev->counts.peak_bytes = bytes;
 }
 
+void mzv_evaluator_plain_bytes(mzv_evaluator *ev, size_t n_bytes) {
+    ev->plain_alive += n_bytes;
+    if (ev->plain_alive > ev->counts.plain_bytes) ev->counts.plain_bytes = ev->plain_alive;
+}
+
 size_t mzv_ev_mark(const mzv_evaluator *ev) {
     return ev->stream != NULL ? ev->stream->scratch.used : ev->arena.used;
 }
@@ -370,8 +375,8 @@ static mzv_status check_columns(const mzv_evaluator *ev, const mzv_cipher *out, 
                                 const mzv_columns *columns) {
     MZV_TRY(check_value(ev, "mul_columns", a));
     if (columns == NULL) return mzv_fail(MZV_ERR_ARGUMENT, "mul_columns: the matrix is NULL");
-    if (memcmp(columns->params_id, ev->facts.id, MZV_ID_BYTES) != 0 || columns->kind != ev->ops->kind ||
-        columns->ev->ctx != ev->ctx)
+    if (columns->ev->ops != ev->ops || columns->ev->ctx != ev->ctx ||
+        memcmp(columns->ev->facts.id, ev->facts.id, MZV_ID_BYTES) != 0)
         return mzv_fail(MZV_ERR_MISMATCH, "mul_columns: the matrix is of another context or another kind");
     if (columns->level != a->level)
         return mzv_fail(MZV_ERR_LEVEL, "mul_columns: the matrix is for level %u, the ciphertext at %u",

@@ -5,15 +5,14 @@
 
 #include "base/arena.h"
 #include "base/try.h"
+#include "ckks/eval_kind.h"
 #include "ckks/keyswitch.h"
 
 #define COMPACT_FROM 3 /* log_repeat: below, an eighth and more of all words would be kept */
 
 static void count_bytes(mzv_plain *p, size_t n_bytes) {
-    mzv_evaluator *ev = p->ev;
     p->n_bytes += n_bytes;
-    ev->plain_alive += n_bytes;
-    if (ev->plain_alive > ev->counts.plain_bytes) ev->counts.plain_bytes = ev->plain_alive;
+    mzv_evaluator_plain_bytes(p->ev, n_bytes);
 }
 
 mzv_status mzv_plain_new(mzv_plain **out, mzv_evaluator *ev, uint32_t level, double scale) {
